@@ -1,0 +1,61 @@
+import type { GenerationRule, MemslotsView } from "./generation_rule.ts";
+import { MemslotSet } from "./memslot_set.ts";
+
+/**
+ * The published memslots of one address space: the pointer that readers follow, and its generation
+ * (`kvm->memslots[as_id]`). Readers may look at any moment; {@linkcode Memslots.publish} and
+ * {@linkcode Memslots.complete} belong to the updater, under `slots_lock`.
+ */
+export class Memslots implements MemslotsView {
+  /** Address space: 0 normal, 1 system management mode. */
+  readonly asId: number;
+  #active: MemslotSet = new MemslotSet();
+  #generation: number;
+  #flag = false;
+  readonly #rule: GenerationRule;
+
+  /**
+   * Makes the memslots of a new VM: no slot, generation at its start.
+   *
+   * @param asId Address space.
+   * @param rule How the generation moves.
+   */
+  constructor(asId: number, rule: GenerationRule) {
+    this.asId = asId;
+    this.#rule = rule;
+    this.#generation = rule.start(asId);
+  }
+
+  /** The set that readers see now. */
+  get active(): MemslotSet {
+    return this.#active;
+  }
+
+  /** The generation that readers see now. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Whether readers can tell that an update is in progress. */
+  get updateInProgress(): boolean {
+    return this.#rule.inProgress === "odd" ? this.#generation % 2 !== 0 : this.#flag;
+  }
+
+  /** The generation that the next update will end with. */
+  get nextGeneration(): number {
+    return this.#generation + this.#rule.publishStep + this.#rule.completeStep;
+  }
+
+  /** Makes a new set visible, with the number that the rule gives a set in flux. */
+  publish(set: MemslotSet): void {
+    this.#active = set;
+    this.#generation += this.#rule.publishStep;
+    this.#flag = this.#rule.inProgress === "flag";
+  }
+
+  /** Gives the published set its final number, after the grace period. */
+  complete(): void {
+    this.#generation += this.#rule.completeStep;
+    this.#flag = false;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Gfn } from "@mmu-lab/memslots";
+import { Work } from "@mmu-lab/protocol";
+import { KVM_MMU_GET_PAGE } from "@mmu-lab/tracing";
+import type { Mmu } from "./mmu.ts";
+import { NO_PAGE, type PageId } from "./page_pool.ts";
+import type { Role } from "./role.ts";
+import { tracePage } from "./trace_page.ts";
+import { commitZap, prepareZap } from "./zap.ts";
+
+/** Free pages below which a fault makes room first (`KVM_MIN_FREE_MMU_PAGES`). */
+const MIN_FREE_PAGES = 5;
+/** Free pages that it then makes (`KVM_REFILL_PAGES`). */
+const REFILL_PAGES = 25;
+
+/**
+ * Finds the shadow page of a gfn and role, or makes it (`kvm_mmu_get_page`, 3.11; facts sheet 6.6). Obsolete pages are
+ * passed over. Under `mmu_lock`.
+ */
+export function getPage(mmu: Mmu, gfn: Gfn, role: Role): PageId {
+  const { pool } = mmu;
+  for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
+    if (pool.gfn[page] !== gfn || mmu.isObsolete(page) || pool.role[page] !== role) continue;
+    if (mmu.trace.on) tracePage(mmu, KVM_MMU_GET_PAGE, page, "existing");
+    return page;
+  }
+  mmu.stats.mmu_cache_miss++;
+  mmu.counters.counts[Work.pagesAllocated]++;
+  const page = pool.allocate(gfn, role, mmu.validGen);
+  pool.used++;
+  if (mmu.trace.on) tracePage(mmu, KVM_MMU_GET_PAGE, page, "new");
+  return page;
+}
+
+/**
+ * Makes room for the pages that a fault may need (`make_mmu_pages_available`, 3.11): when fewer than 5 are left, the
+ * oldest go until 25 are. Under `mmu_lock`.
+ */
+export function makePagesAvailable(mmu: Mmu): void {
+  if (mmu.maxPages - mmu.pool.used >= MIN_FREE_PAGES) return;
+  while (mmu.maxPages - mmu.pool.used < REFILL_PAGES && mmu.pool.oldest !== NO_PAGE) {
+    prepareZap(mmu, mmu.pool.oldest);
+    mmu.stats.mmu_recycled++;
+  }
+  commitZap(mmu);
+}
+
+/**
+ * Sets how many shadow pages the VM may have, and zaps the oldest until it has no more (`kvm_mmu_change_mmu_pages`,
+ * 3.11). Under `mmu_lock`.
+ */
+export function changeMaxPages(mmu: Mmu, goal: number): void {
+  while (mmu.pool.used > goal && mmu.pool.oldest !== NO_PAGE) prepareZap(mmu, mmu.pool.oldest);
+  commitZap(mmu);
+  mmu.maxPages = Math.max(goal, mmu.pool.used);
+}

@@ -1,0 +1,59 @@
+import type { Gfn, MemslotsView } from "@mmu-lab/memslots";
+
+/** What a kernel's per-vCPU MMIO cache knows of the memslot generation (facts sheet 3.1). KVM policy. */
+export interface MmioCacheRule {
+  /**
+   * `none`: the cache has no generation, and an entry stays until another page takes its place (to 3.16; bug B01).
+   * `full`: it remembers the full memslot generation and matches only while that stands (since 56f17dd3fbc4, 3.17).
+   */
+  readonly generation: "none" | "full";
+  /** Nothing is remembered while the memslots are marked as in flux (since ddfd1730fd82, 5.1; bug B03 before). */
+  readonly skipWhileInFlux: boolean;
+}
+
+/**
+ * The last MMIO page of one vCPU (`arch.mmio_gva`, `arch.mmio_gfn`, `arch.access`, `arch.mmio_gen`; 3.11 x86.h). Zero
+ * means empty, so gfn 0 and the page at gva 0 are never remembered.
+ */
+export class MmioCache {
+  /** Page-aligned guest-virtual address, or 0. Direct MMUs store 0. */
+  gva = 0;
+  /** gfn, or 0. Nothing ever clears it: it is only overwritten. */
+  gfn: Gfn = 0;
+  /** The access that the mapping allows: exec 1, write 2, user 4. */
+  access = 0;
+  #generation = 0;
+  readonly #rule: MmioCacheRule;
+
+  /**
+   * Makes an empty cache.
+   *
+   * @param rule What it knows of the generation.
+   */
+  constructor(rule: MmioCacheRule) {
+    this.#rule = rule;
+  }
+
+  /** Remembers a page (`vcpu_cache_mmio_info`). The generation is read now, whatever the slots were looked up in. */
+  fill(gva: number, gfn: Gfn, access: number, view: MemslotsView): void {
+    if (this.#rule.skipWhileInFlux && view.updateInProgress) return;
+    this.gva = gva - (gva % 4096);
+    this.gfn = gfn;
+    this.access = access;
+    this.#generation = view.generation;
+  }
+
+  /** Whether the address is the remembered page by gpa (`vcpu_match_mmio_gpa`). */
+  matchesGpa(gpa: number, view: MemslotsView): boolean {
+    return this.gfn !== 0 && this.gfn === Math.floor(gpa / 4096) && this.#isCurrent(view);
+  }
+
+  /** Whether the address is the remembered page by gva (`vcpu_match_mmio_gva`). */
+  matchesGva(gva: number, view: MemslotsView): boolean {
+    return this.gva !== 0 && this.gva === gva - (gva % 4096) && this.#isCurrent(view);
+  }
+
+  #isCurrent(view: MemslotsView): boolean {
+    return this.#rule.generation === "none" || this.#generation === view.generation;
+  }
+}

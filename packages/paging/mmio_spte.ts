@@ -1,0 +1,50 @@
+import type { Gfn } from "@mmu-lab/memslots";
+import { Work } from "@mmu-lab/protocol";
+import { CHECK_MMIO_SPTE, MARK_MMIO_SPTE, MARK_MMIO_SPTE_RAW, MMU_SPTE_SET } from "@mmu-lab/tracing";
+import type { Mmu } from "./mmu.ts";
+import type { PageId } from "./page_pool.ts";
+import { sptepOf } from "./trace_page.ts";
+import type { VcpuMmu } from "./vcpu_mmu.ts";
+
+/** The bits of an access that an MMIO spte may store: write 2, user 4 (`mark_mmio_spte` drops exec). */
+const WRITE_USER = 6;
+
+/**
+ * Writes an MMIO spte (`mark_mmio_spte`, 3.11 mmu.c; facts sheet 2.4). The generation is read here, late, from the
+ * memslots as they are now; the decision that the gfn has no slot may be older (bug B02). Under `mmu_lock`.
+ *
+ * @param access The access that the mapping allows: exec 1, write 2, user 4.
+ */
+export function markMmioSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, gfn: Gfn, access: number): void {
+  const { layout, trace } = mmu;
+  mmu.lock.assertHeld("write an MMIO spte");
+  const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
+  const stored = access & WRITE_USER;
+  const lo = layout.encodeLo(gfn, stored, generation);
+  const hi = layout.encodeHi(gfn, stored, generation);
+  if (trace.on) {
+    const sptep = sptepOf(mmu, page, index);
+    trace.emit(MARK_MMIO_SPTE_RAW, vcpu.index, sptep, gfn, access);
+    trace.emit(MARK_MMIO_SPTE, vcpu.index, sptep, gfn, stored, generation);
+    trace.emit(MMU_SPTE_SET, vcpu.index, sptep, lo, hi);
+  }
+  mmu.counters.counts[Work.mmioSptesMarked]++;
+  mmu.setSpte(page, index, lo, hi);
+}
+
+/**
+ * Judges an MMIO spte (`check_mmio_spte`, 3.11): whether what it stores may still be trusted. Takes no lock.
+ *
+ * @param lo Low lane of the entry. @param hi High lane.
+ */
+export function checkMmioSpte(mmu: Mmu, vcpu: VcpuMmu, lo: number, hi: number): boolean {
+  const { layout, strategy, trace } = mmu;
+  const slots = mmu.slotsOf(vcpu);
+  const gfn = layout.gfnOf(lo, hi);
+  const stored = layout.generationOf(lo, hi);
+  const valid = strategy.isCurrent(stored, slots, gfn);
+  if (trace.on) {
+    trace.emit(CHECK_MMIO_SPTE, vcpu.index, lo, hi, strategy.stamp(slots, gfn), stored, valid ? 1 : 0);
+  }
+  return valid;
+}

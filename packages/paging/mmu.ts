@@ -1,0 +1,192 @@
+import type { InvalidationStrategy } from "@mmu-lab/invalidation";
+import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
+import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
+import { type MmioLayout, pfnOfLanes } from "@mmu-lab/spte-encoding";
+import type { TraceSink } from "@mmu-lab/tracing";
+import type { Emulator } from "./emulator.ts";
+import type { HostPages } from "./host_pages.ts";
+import { KvmStats } from "./kvm_stats.ts";
+import type { MmioCacheRule } from "./mmio_cache.ts";
+import { ShadowPagePool } from "./page_pool.ts";
+import type { PageId } from "./page_pool.ts";
+import { type SpteBits, SPTE_PRESENT } from "./spte_bits.ts";
+import { VcpuMmu } from "./vcpu_mmu.ts";
+
+/** What the MMU of a VM is put together from. */
+export interface MmuParts {
+  /** The world it runs in. */
+  readonly execution: Execution;
+  /** Memslots by address space. */
+  readonly memslots: readonly Memslots[];
+  /** How MMIO sptes look. */
+  readonly layout: MmioLayout;
+  /** How other sptes look. */
+  readonly bits: SpteBits;
+  /** How MMIO sptes are forgotten. */
+  readonly strategy: InvalidationStrategy;
+  /** The per-vCPU cache of this kernel. */
+  readonly cacheRule: MmioCacheRule;
+  /** Levels of the shadow tables: 4 or 5. */
+  readonly rootLevel: 4 | 5;
+  /** The largest page that the processor maps: level 1, 2 or 3. */
+  readonly maxPageLevel: 1 | 2 | 3;
+  /** Host memory. */
+  readonly host: HostPages;
+  /** Where tracepoints go. */
+  readonly trace: TraceSink;
+}
+
+/** Shadow pages a VM may always have, however small (`KVM_MIN_ALLOC_MMU_PAGES`). */
+const MIN_MMU_PAGES = 64;
+
+/**
+ * The MMU of one VM: shadow pages, `mmu_lock`, and what the functions of this package work on. It holds state and the
+ * few acts that all of them need; the fault path, zapping and dirty logging each have a file of their own.
+ */
+export class Mmu {
+  /** The world it runs in. */
+  readonly execution: Execution;
+  /** Work done. */
+  readonly counters: WorkCounters;
+  /** `mmu_lock`. */
+  readonly lock: Lock;
+  /** Memslots by address space. */
+  readonly memslots: readonly Memslots[];
+  /** How MMIO sptes look. */
+  readonly layout: MmioLayout;
+  /** How other sptes look. */
+  readonly bits: SpteBits;
+  /** How MMIO sptes are forgotten. */
+  readonly strategy: InvalidationStrategy;
+  /** Levels of the shadow tables. */
+  readonly rootLevel: 4 | 5;
+  /** The largest page that the processor maps. */
+  readonly maxPageLevel: 1 | 2 | 3;
+  /** Host memory. */
+  readonly host: HostPages;
+  /** Where tracepoints go. */
+  readonly trace: TraceSink;
+  /** The shadow pages. */
+  readonly pool: ShadowPagePool = new ShadowPagePool();
+  /** KVM's own statistics. */
+  readonly stats: KvmStats = new KvmStats();
+  /** The vCPUs, by number. */
+  readonly vcpus: VcpuMmu[] = [];
+  /** `mmu_valid_gen`: pages made under another number are obsolete. */
+  validGen = 0;
+  /** `n_max_mmu_pages`. */
+  maxPages: number = MIN_MMU_PAGES;
+  /** Pages zapped and not yet freed, as they wait for the flush (`invalid_list`). */
+  readonly zapped: PageId[] = [];
+  /** Shadow pages that hold at least one MMIO spte. */
+  pagesWithMmio = 0;
+  /** Where the next sweep goes on. */
+  sweepCursor: PageId = 0;
+
+  readonly #cacheRule: MmioCacheRule;
+  #emulator: Emulator | undefined;
+
+  /**
+   * Makes the MMU of a VM that has no vCPU and no shadow page.
+   *
+   * @param parts What it is put together from.
+   * @throws {RangeError} If the strategy stamps numbers that the layout cannot store.
+   */
+  constructor(parts: MmuParts) {
+    const { strategy, layout } = parts;
+    if (strategy.maxGeneration > layout.generationMask) {
+      throw new RangeError(
+        `Cannot use strategy '${strategy.name}' with layout ${layout.name}: it stamps up to 0x${
+          strategy.maxGeneration.toString(16)
+        }, the layout stores up to 0x${layout.generationMask.toString(16)}`,
+      );
+    }
+    this.execution = parts.execution;
+    this.counters = parts.execution.counters;
+    this.lock = new Lock("mmu_lock", parts.execution);
+    this.memslots = parts.memslots;
+    this.layout = layout;
+    this.bits = parts.bits;
+    this.strategy = strategy;
+    this.rootLevel = parts.rootLevel;
+    this.maxPageLevel = parts.maxPageLevel;
+    this.host = parts.host;
+    this.trace = parts.trace;
+    this.#cacheRule = parts.cacheRule;
+  }
+
+  /** Adds a vCPU that has not run yet. */
+  addVcpu(): VcpuMmu {
+    const vcpu = new VcpuMmu(this.vcpus.length, this.#cacheRule);
+    this.vcpus.push(vcpu);
+    return vcpu;
+  }
+
+  /** The emulator that the fault path calls. */
+  get emulator(): Emulator {
+    if (this.#emulator === undefined) throw new Error("Cannot emulate: the MMU has no emulator");
+    return this.#emulator;
+  }
+
+  /** Gives the MMU its emulator, once, when the machine is put together. */
+  set emulator(emulator: Emulator) {
+    this.#emulator = emulator;
+  }
+
+  /** The memslots that a vCPU uses. */
+  slotsOf(vcpu: VcpuMmu): Memslots {
+    return this.memslots[vcpu.asId];
+  }
+
+  /** The slot of a gfn as a vCPU sees it now, invalid or not. */
+  slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
+    this.counters.counts[Work.slotLookups]++;
+    return this.memslots[vcpu.asId].active.find(gfn);
+  }
+
+  /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */
+  isPresent(lo: number, hi: number): boolean {
+    return (lo & SPTE_PRESENT) !== 0 && !this.layout.isMmio(lo, hi);
+  }
+
+  /** The page that a table entry links: shadow pages have their ids as frame numbers (modelling choice). */
+  childOf(lo: number, hi: number): PageId {
+    return pfnOfLanes(lo, hi);
+  }
+
+  /** Writes an entry and keeps the page's MMIO count. Under `mmu_lock`. */
+  setSpte(page: PageId, index: number, lo: number, hi: number): void {
+    const { pool, layout } = this;
+    const was = layout.isMmio(pool.lo(page, index), pool.hi(page, index));
+    const is = layout.isMmio(lo, hi);
+    pool.set(page, index, lo, hi);
+    if (was === is) return;
+    if (is) {
+      pool.setMmioCached(page);
+      if (pool.mmioCount[page]++ === 0) this.pagesWithMmio++;
+    } else if (--pool.mmioCount[page] === 0) this.pagesWithMmio--;
+  }
+
+  /** Asks every vCPU to flush its TLB before it runs on (`kvm_flush_remote_tlbs`). */
+  flushRemoteTlbs(): void {
+    this.counters.counts[Work.remoteTlbFlushes]++;
+    for (const vcpu of this.vcpus) vcpu.flushRequested = true;
+  }
+
+  /** Asks every vCPU to take a new root before it runs on (`kvm_reload_remote_mmus`). */
+  reloadRemoteMmus(): void {
+    for (const vcpu of this.vcpus) vcpu.reloadRequested = true;
+  }
+
+  /** Whether a page was made before everything was zapped. */
+  isObsolete(page: PageId): boolean {
+    return this.pool.validGen[page] !== this.validGen;
+  }
+}
+
+/** The number of shadow pages a VM with so much memory may have (`kvm_mmu_calculate_mmu_pages`, 3.11): 2 percent. */
+export function defaultMaxPages(memorySlots: Iterable<Memslot>): number {
+  let pages = 0;
+  for (const slot of memorySlots) pages += slot.npages;
+  return Math.max(MIN_MMU_PAGES, Math.floor((pages * 20) / 1000));
+}

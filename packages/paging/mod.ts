@@ -1,0 +1,45 @@
+/**
+ * KVM's MMU: shadow pages, the direct (two-dimensional paging) MMU, the per-vCPU MMIO cache, the TLB, and the path that
+ * a fault takes, MMIO or not. State is in {@linkcode Mmu} and {@linkcode VcpuMmu}; everything that can interleave is a
+ * protocol in a file of its own.
+ *
+ * Runs in Deno, Node and browsers.
+ *
+ * @example
+ * ```ts
+ * import { ShadowPagePool } from "@mmu-lab/paging";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const pool = new ShadowPagePool();
+ * const page = pool.allocate(0xe0000, 1, 0);
+ * pool.set(page, 5, 0x00000b5e, 0x7ff00000);
+ * assertEquals(pool.lo(page, 5), 0x00000b5e);
+ * assertEquals(pool.lo(page, 6), 0);
+ * ```
+ *
+ * @module
+ */
+export * from "./mmu.ts";
+export * from "./vcpu_mmu.ts";
+export * from "./page_pool.ts";
+export * from "./role.ts";
+export * from "./spte_bits.ts";
+export * from "./kvm_stats.ts";
+export * from "./host_pages.ts";
+export * from "./emulator.ts";
+export * from "./mmio_cache.ts";
+export * from "./tlb.ts";
+export * from "./pferr.ts";
+export * from "./steps.ts";
+export * from "./shadow_walk.ts";
+export * from "./mmio_spte.ts";
+export * from "./mmio_page_fault.ts";
+export * from "./tdp_page_fault.ts";
+export * from "./page_fault.ts";
+export * from "./fast_page_fault.ts";
+export * from "./map.ts";
+export * from "./get_page.ts";
+export * from "./zap.ts";
+export * from "./root.ts";
+export * from "./write_protect.ts";
+export * from "./mmu_control.ts";

@@ -1,0 +1,30 @@
+import type { Protocol } from "@mmu-lab/protocol";
+import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
+import type { Mmu } from "./mmu.ts";
+import { tdpPageFault } from "./tdp_page_fault.ts";
+import type { VcpuMmu } from "./vcpu_mmu.ts";
+
+/**
+ * Handles a page fault and emulates if need be (`kvm_mmu_page_fault`, 3.11; facts sheet 2.6).
+ *
+ * @param address The guest-physical address that faulted.
+ * @param errorCode PFERR bits.
+ * @returns 1: run the guest on; 0: exit to user space; negative: an error.
+ */
+export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
+  const { trace } = mmu;
+  if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, address / 2 ** 32, errorCode);
+  const result = yield* faultAndEmulate(mmu, vcpu, address, errorCode);
+  if (trace.on) trace.emit(MMU_PAGE_FAULT_RET, vcpu.index, result);
+  return result;
+}
+
+function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
+  const fault = yield* tdpPageFault(mmu, vcpu, address, errorCode);
+  if (fault < 0) return fault;
+  if (fault === 0) return 1;
+  const retry = !vcpu.cache.matchesGpa(address, mmu.slotsOf(vcpu));
+  const emulated = yield* mmu.emulator.emulate(vcpu, address, retry);
+  if (emulated === "do-mmio") mmu.stats.mmio_exits++;
+  return emulated === "done" ? 1 : 0;
+}

@@ -1,0 +1,16 @@
+/**
+ * Bits of the page-fault error code that KVM passes around (facts sheet 0.2).
+ *
+ * @module
+ */
+
+/** The translation was present. */
+export const PFERR_PRESENT: number = 1;
+/** The access was a write. */
+export const PFERR_WRITE: number = 2;
+/** The access was by guest user mode. */
+export const PFERR_USER: number = 4;
+/** A reserved bit was set in a translation. */
+export const PFERR_RSVD: number = 8;
+/** The access was an instruction fetch. */
+export const PFERR_FETCH: number = 16;

@@ -1,0 +1,36 @@
+/**
+ * Which bits KVM sets in an spte that maps memory or links a table, and what it keeps there for itself. One object per
+ * hardware format; a backend brings its own.
+ *
+ * All bits lie in the low lane but `noExecuteHi`. Bits 0 (present, or readable with EPT) and 1 (writable) mean the same
+ * in every format (facts sheet 0.2, 6.6, 7.2).
+ */
+export interface SpteBits {
+  /** Name of the format, for messages. */
+  readonly name: string;
+  /** Set in a leaf that may be executed; 0 where execution is forbidden by {@linkcode SpteBits.noExecuteHi}. */
+  readonly executable: number;
+  /** Set in the high lane of a leaf that may not be executed. */
+  readonly noExecuteHi: number;
+  /** Set in a leaf that guest user mode may use; 0 with EPT. */
+  readonly user: number;
+  /** The accessed bit; 0 where the processor has none, and then KVM does not prefetch. */
+  readonly accessed: number;
+  /** The dirty bit; 0 where the processor has none. */
+  readonly dirty: number;
+  /** Memory type of RAM in a leaf: write-back, guest's PAT ignored, with EPT; 0 without. */
+  readonly memoryType: number;
+  /** Everything but the address in an entry that links a table. */
+  readonly table: number;
+}
+
+/** Bit 0: present; readable with EPT. Architecture. */
+export const SPTE_PRESENT: number = 1;
+/** Bit 1: writable. Architecture. */
+export const SPTE_WRITABLE: number = 2;
+/** Bit 7 of an entry above level 1: maps a large page. Architecture. */
+export const SPTE_LARGE: number = 0x80;
+/** Bit 10, ignored by the processor: host memory is writable (`SPTE_HOST_WRITEABLE`, 3.11 mmu.c). KVM policy. */
+export const SPTE_HOST_WRITABLE: number = 0x400;
+/** Bit 11, ignored by the processor: KVM may make the entry writable (`SPTE_MMU_WRITEABLE`, 3.11 mmu.c). KVM policy. */
+export const SPTE_MMU_WRITABLE: number = 0x800;

@@ -1,0 +1,40 @@
+const ENTRIES = 512;
+const EMPTY = -1;
+
+/**
+ * The TLB of one vCPU: guest-virtual page to host frame, direct-mapped with 512 entries of 4 KiB each. A large page
+ * takes an entry for each piece that is used. Size and shape are modelling choices; what matters is that a translation
+ * may be used until it is flushed, and that nothing caches an MMIO spte (facts sheet 7.3).
+ */
+export class Tlb {
+  readonly #page: Float64Array = new Float64Array(ENTRIES).fill(EMPTY);
+  readonly #pfn: Float64Array = new Float64Array(ENTRIES);
+  readonly #writable: Uint8Array = new Uint8Array(ENTRIES);
+
+  /**
+   * Looks a page up.
+   *
+   * @param page Guest-virtual page number.
+   * @param write Whether the access writes; an entry filled by a read does not serve a write, so that the walk can set
+   * the dirty bit.
+   * @returns The host frame, or -1 if there is no entry that serves.
+   */
+  lookup(page: number, write: boolean): number {
+    const at = page & (ENTRIES - 1);
+    if (this.#page[at] !== page || (write && this.#writable[at] === 0)) return EMPTY;
+    return this.#pfn[at];
+  }
+
+  /** Remembers a translation. */
+  fill(page: number, pfn: number, writable: boolean): void {
+    const at = page & (ENTRIES - 1);
+    this.#page[at] = page;
+    this.#pfn[at] = pfn;
+    this.#writable[at] = writable ? 1 : 0;
+  }
+
+  /** Forgets everything. */
+  flush(): void {
+    this.#page.fill(EMPTY);
+  }
+}

@@ -1,0 +1,26 @@
+import { packSpRole, type TraceEvent } from "@mmu-lab/tracing";
+import type { Mmu } from "./mmu.ts";
+import type { PageId } from "./page_pool.ts";
+import { accessOf, isDirect, isInvalid, levelOf } from "./role.ts";
+
+/** The address of an spte in tracepoints: by the page's serial, which no later page shares. */
+export function sptepOf(mmu: Mmu, page: PageId, index: number): number {
+  return mmu.pool.serial[page] * 512 + index;
+}
+
+/**
+ * Emits a tracepoint that shows a shadow page. Call it only while the sink is on.
+ *
+ * @param created For `kvm_mmu_get_page`: whether the page was made or found.
+ */
+export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "new" | "existing"): void {
+  const { pool, trace } = mmu;
+  const role = pool.role[page];
+  const packed = packSpRole({
+    level: levelOf(role),
+    access: accessOf(role),
+    direct: isDirect(role),
+    invalid: isInvalid(role),
+  });
+  trace.emit(event, -1, pool.validGen[page], pool.gfn[page], packed, pool.rootCount[page], 0, created === "new" ? 1 : 0);
+}

@@ -1,0 +1,48 @@
+import { MmioCache, type MmioCacheRule } from "./mmio_cache.ts";
+import { NO_PAGE, type PageId } from "./page_pool.ts";
+import { Tlb } from "./tlb.ts";
+
+/** Where a walk of the shadow tables ended: the last entry it read. Overwritten by the vCPU's next walk. */
+export interface ShadowWalk {
+  /** The page of the entry, or -1 if there was no root. */
+  page: PageId;
+  /** Index of the entry in its page. */
+  index: number;
+  /** Level of the entry, 1 to 5; 0 if there was no root. */
+  level: number;
+  /** Low lane of the entry as it was read. */
+  lo: number;
+  /** High lane. */
+  hi: number;
+}
+
+/** The MMU state of one vCPU. */
+export class VcpuMmu {
+  /** The vCPU's number in its VM. */
+  readonly index: number;
+  /** Address space it runs in: 0, or 1 in system management mode. */
+  asId = 0;
+  /** Its root shadow page, or {@linkcode NO_PAGE} (`root_hpa` invalid). */
+  root: PageId = NO_PAGE;
+  /** `KVM_REQ_TLB_FLUSH`: flush before the guest runs on. */
+  flushRequested = false;
+  /** `KVM_REQ_MMU_RELOAD`: drop the root and take a new one before the guest runs on. */
+  reloadRequested = false;
+  /** The last MMIO page. */
+  readonly cache: MmioCache;
+  /** Its translations. */
+  readonly tlb: Tlb = new Tlb();
+  /** The last walk of the shadow tables. */
+  readonly walk: ShadowWalk = { page: NO_PAGE, index: 0, level: 0, lo: 0, hi: 0 };
+
+  /**
+   * Makes the state of a vCPU that has not run.
+   *
+   * @param index Its number.
+   * @param cacheRule What its MMIO cache knows of the generation.
+   */
+  constructor(index: number, cacheRule: MmioCacheRule) {
+    this.index = index;
+    this.cache = new MmioCache(cacheRule);
+  }
+}

@@ -1,0 +1,154 @@
+import { type Protocol, Work } from "@mmu-lab/protocol";
+import {
+  KVM_MMU_INVALIDATE_ZAP_ALL_PAGES,
+  KVM_MMU_PREPARE_ZAP_PAGE,
+} from "@mmu-lab/tracing";
+import type { Mmu } from "./mmu.ts";
+import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
+import { invalidated, isInvalid, levelOf } from "./role.ts";
+import { SPTE_LARGE } from "./spte_bits.ts";
+import { tracePage } from "./trace_page.ts";
+
+/** Pages zapped before the lock may be given up for a moment (`BATCH_ZAP_PAGES`). */
+const BATCH_ZAP_PAGES = 10;
+
+/**
+ * Takes a shadow page out of use (`kvm_mmu_prepare_zap_page`, 3.11): its children and parents are unlinked; if no vCPU
+ * has it as root it waits on {@linkcode Mmu.zapped} for {@linkcode commitZap}, else it lives on, invalid, until the last
+ * vCPU drops it. Under `mmu_lock`. O(512).
+ *
+ * @returns How many pages now wait to be freed because of it: 0 or 1.
+ */
+export function prepareZap(mmu: Mmu, page: PageId): number {
+  const { pool, counters } = mmu;
+  mmu.lock.assertHeld("zap a shadow page");
+  if (mmu.trace.on) tracePage(mmu, KVM_MMU_PREPARE_ZAP_PAGE, page);
+  mmu.stats.mmu_shadow_zapped++;
+  counters.counts[Work.pagesZapped]++;
+  unlinkChildren(mmu, page);
+  unlinkParents(mmu, page);
+  const role = pool.role[page];
+  const obsolete = mmu.isObsolete(page);
+  let freed = 0;
+  if (pool.rootCount[page] === 0) {
+    freed = 1;
+    pool.unlist(page);
+    mmu.zapped.push(page);
+    pool.used--;
+  } else {
+    pool.moveToNewest(page);
+    if (!isInvalid(role) && !obsolete) mmu.reloadRemoteMmus();
+  }
+  pool.role[page] = invalidated(role);
+  return freed;
+}
+
+/** Frees the pages that wait, after one flush for all of them (`kvm_mmu_commit_zap_page`). Under `mmu_lock`. */
+export function commitZap(mmu: Mmu): void {
+  if (mmu.zapped.length === 0) return;
+  mmu.flushRemoteTlbs();
+  for (const page of mmu.zapped) mmu.pool.free(page);
+  mmu.zapped.length = 0;
+}
+
+/**
+ * Makes all shadow pages obsolete and zaps them, with a lock break after every ten (`kvm_mmu_invalidate_zap_all_pages`
+ * and `kvm_zap_obsolete_pages`, 3.11; facts sheet 6.7). Takes the lock itself.
+ */
+export function* zapAllPages(mmu: Mmu): Protocol<void> {
+  yield mmu.lock.acquire;
+  if (mmu.trace.on) mmu.trace.emit(KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, -1, mmu.validGen, mmu.pool.used);
+  mmu.validGen++;
+  mmu.reloadRemoteMmus();
+  yield* zapObsoletePages(mmu);
+  yield mmu.lock.release;
+}
+
+function* zapObsoletePages(mmu: Mmu): Protocol<void> {
+  const { pool, counters } = mmu;
+  let batch = 0;
+  let page = pool.oldest;
+  while (page !== NO_PAGE && mmu.isObsolete(page)) {
+    counters.counts[Work.pagesVisited]++;
+    if (isInvalid(pool.role[page])) {
+      page = pool.newerThan(page);
+      continue;
+    }
+    if (batch >= BATCH_ZAP_PAGES) {
+      // cond_resched_lock: that somebody always waits for the lock is a modelling choice; it shows every break.
+      batch = 0;
+      yield mmu.lock.release;
+      yield mmu.lock.acquire;
+      page = pool.oldest;
+      continue;
+    }
+    const next = pool.newerThan(page);
+    const freed = prepareZap(mmu, page);
+    batch += freed;
+    // The kernel begins again after each page that went; it comes to the same, for only that page left the list.
+    page = next;
+  }
+  commitZap(mmu);
+}
+
+/** Clears the entry that maps a page (`drop_spte`). Under `mmu_lock`. */
+export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
+  mmu.setSpte(page, index, 0, 0);
+}
+
+/** Removes one parent of a page, without touching the parent's entry. */
+export function removeParent(mmu: Mmu, page: PageId, parent: SpteId): void {
+  const { pool } = mmu;
+  const more = pool.moreParents.get(page);
+  if (pool.parent[page] === parent) {
+    pool.parent[page] = more?.pop() ?? -1;
+  } else if (more !== undefined) {
+    more.splice(more.indexOf(parent), 1);
+  }
+  if (more?.length === 0) pool.moreParents.delete(page);
+}
+
+/** Adds a parent to a page. */
+export function addParent(mmu: Mmu, page: PageId, parent: SpteId): void {
+  const { pool } = mmu;
+  if (pool.parent[page] === -1) {
+    pool.parent[page] = parent;
+    return;
+  }
+  const more = pool.moreParents.get(page);
+  if (more === undefined) pool.moreParents.set(page, [parent]);
+  else more.push(parent);
+}
+
+function unlinkChildren(mmu: Mmu, page: PageId): void {
+  const { pool, counters, layout } = mmu;
+  counters.counts[Work.sptesVisited] += 512;
+  const level = levelOf(pool.role[page]);
+  const lanes = pool.lanes(page);
+  const offset = pool.laneOffset(page);
+  for (let index = 0; index < 512; index++) {
+    const lo = lanes[offset + 2 * index];
+    const hi = lanes[offset + 2 * index + 1];
+    if ((lo | hi) === 0) continue;
+    if (layout.isMmio(lo, hi)) {
+      counters.counts[Work.mmioSptesZapped]++;
+    } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
+      removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
+    } else if (level > 1) {
+      mmu.stats.largepages--;
+    }
+    lanes[offset + 2 * index] = 0;
+    lanes[offset + 2 * index + 1] = 0;
+  }
+  if (pool.mmioCount[page] > 0) mmu.pagesWithMmio--;
+  pool.mmioCount[page] = 0;
+}
+
+function unlinkParents(mmu: Mmu, page: PageId): void {
+  const { pool } = mmu;
+  for (let parent = pool.parent[page]; parent !== -1; parent = pool.parent[page]) {
+    mmu.setSpte(Math.floor(parent / 512), parent % 512, 0, 0);
+    mmu.counters.counts[Work.sptesVisited]++;
+    removeParent(mmu, page, parent);
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * The contract of everything that can interleave: a {@linkcode Protocol} is an operation written once, as a generator
+ * that yields a {@linkcode Step} wherever another CPU could run. A scheduler decides who goes next; the operation
+ * does not know which scheduler drives it.
+ *
+ * Plain code between two yields is atomic. Steps are shared, long-lived objects: a yield allocates no step.
+ *
+ * @module
+ */
+
+/** An operation that can interleave with others; `T` is its result. */
+export type Protocol<T> = Generator<Step, T, void>;
+
+/** One moment at which another actor may run before this one goes on. */
+export interface Step {
+  /** What the actor is about to do, in the kernel's words, for schedules and stories. */
+  readonly name: string;
+  /**
+   * Whether `actor` may take the step now. A lock that somebody holds, or a grace period that still has readers, says
+   * no; the actor then waits. Must not change anything.
+   */
+  enabled(actor: number): boolean;
+  /**
+   * Takes the step for `actor`. Must never be called while {@linkcode Step.enabled} says no. The code that follows
+   * the yield runs next, before any other actor.
+   */
+  take(actor: number): void;
+}

@@ -1,0 +1,291 @@
+/**
+ * The MMIO layout: where an MMIO spte keeps its mark, gfn, access and generation.
+ *
+ * @module
+ */
+
+import { rsvdBits } from "./_bit_runs.ts";
+import { checkDisjoint, checkRanges, fieldsOf, gpaHighOf, segmentBits } from "./_layout_fields.ts";
+import { ACC_ALL } from "./access.ts";
+import type { EntryFormat } from "./entry_format.ts";
+import { addressHi, addressLo, bigIntToLanes, type Lanes } from "./lanes.ts";
+
+/**
+ * One piece of the generation: `width` bits, from bit `genLow` of the generation, kept at bit `spteLow` of the spte.
+ * Encoding and decoding both follow it, so a wrong `genLow` is wrong in both directions, as in bug B07.
+ */
+export interface GenerationSegment {
+  /** Lowest spte bit of the piece. */
+  readonly spteLow: number;
+  /** Lowest bit of the generation that it keeps; at most the lowest bit's place in its lane, so that encoding shifts left. */
+  readonly genLow: number;
+  /** Number of bits. */
+  readonly width: number;
+}
+
+/** The L1TF split (facts sheet 4.10): address bits R = `[reservedHigh:reservedLow]` are forced to 1 and kept 5 bits up. */
+export interface L1tfSplit {
+  /** Lowest bit of R. */
+  readonly reservedLow: number;
+  /** Highest bit of R; also the highest gpa bit that the layout can represent. */
+  readonly reservedHigh: number;
+  /** Decoding leaves the moved copy in the address: historical bug B12, 4.19-rc. */
+  readonly keepsMovedBits?: boolean;
+}
+
+/** Everything that tells one layout from another: data, so that kernel eras and historical bugs are configurations. */
+export interface MmioLayoutOptions {
+  /** Name for messages. */
+  readonly name: string;
+  /** Bits that `is_mmio_spte` looks at. */
+  readonly mask: bigint;
+  /** Bits that every MMIO spte has set. An entry is MMIO if it equals this on the bits of `mask`. 0: caching is off. */
+  readonly value: bigint;
+  /** Access bits stored at spte bits 2:1: `ACC_WRITE | ACC_USER`, or 0 for EPT. */
+  readonly accessMask: number;
+  /** Where the generation is kept: at most one segment in each lane. Empty before 3.11. */
+  readonly generation: readonly GenerationSegment[];
+  /** The values that a generation may take, stored or not: one less than a power of two. 0 before 3.11. */
+  readonly generationMask: number;
+  /** Highest gpa bit that is kept; `maxPhyAddr - 1` unless given. With `l1tf`, `reservedHigh` counts instead. */
+  readonly gfnHigh?: number;
+  /** MAXPHYADDR of the host, in bits. */
+  readonly maxPhyAddr: number;
+  /** The L1TF split, if the kernel does it. */
+  readonly l1tf?: L1tfSplit;
+  /** How entries that are not MMIO are read. */
+  readonly entryFormat: EntryFormat;
+  /** Build the layout although its fields overlap: for historical bugs B08, B14 and B16 only. */
+  readonly allowOverlap?: boolean;
+}
+
+/** A named run of spte bits in a layout. */
+export interface MmioField {
+  /** What the bits hold. `moved gfn` and `L1TF` (the bits R) are there only with the L1TF split. */
+  readonly name: "generation" | "gfn" | "moved gfn" | "L1TF" | "access" | "mask" | "value";
+  /** Highest spte bit of the run. */
+  readonly high: number;
+  /** Lowest spte bit of the run. */
+  readonly low: number;
+}
+
+/** Distance by which the L1TF split moves address bits. Source: 4.19 `mmu.c` `shadow_nonpresent_or_rsvd_mask_len`. */
+const L1TF_SHIFT = 5;
+/** A generation segment that keeps nothing, for a lane that has none. */
+const NO_SEGMENT: GenerationSegment = { spteLow: 0, genLow: 0, width: 0 };
+
+/**
+ * Encodes and decodes MMIO sptes of one kernel era and paging mode.
+ *
+ * KVM policy throughout, except that the mark must make hardware fault. The methods that hot code calls work on two
+ * 32-bit lanes with plain number arithmetic: no allocation, no `bigint`, no check. {@linkcode MmioLayout.encode} checks.
+ * Modelling choice: {@linkcode MmioLayout.encodeLo} and {@linkcode MmioLayout.encodeHi} drop bits that do not fit, where the
+ * kernel would OR them in. Source: facts sheet 2.3, 2.4, 4.8 to 4.10; 3.11 and 6.1 `mmu.c`, `spte.c`.
+ *
+ * @example
+ * ```ts
+ * import { formatLanes, mmioLayout } from "@mmu-lab/spte-encoding";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const layout = mmioLayout("linux_6_1_shadow");
+ * const { lo, hi } = layout.encode(0xfed00, 7, 0x12345);
+ * assertEquals(formatLanes(lo, hi), "0x12380000fed0022f");
+ * assertEquals(layout.isMmio(lo, hi), true);
+ * assertEquals(layout.gfnOf(lo, hi), 0xfed00);
+ * assertEquals(layout.accessOf(lo, hi), 6);
+ * assertEquals(layout.generationOf(lo, hi), 0x12345);
+ * ```
+ */
+export class MmioLayout {
+  /** Name for messages. */
+  readonly name: string;
+  /** Bits 31:0 of the mask that {@linkcode MmioLayout.isMmio} looks at, int32. */
+  readonly maskLo: number;
+  /** Bits 63:32 of the mask, int32. */
+  readonly maskHi: number;
+  /** Bits 31:0 that every MMIO spte has set, int32. */
+  readonly valueLo: number;
+  /** Bits 63:32 that every MMIO spte has set, int32. */
+  readonly valueHi: number;
+  /** The values that a generation may take, stored or not. */
+  readonly generationMask: number;
+  /** The generation bits that survive encoding and decoding, as a mask. */
+  readonly storedGenerationMask: number;
+  /** How many generation bits survive. */
+  readonly generationBits: number;
+  /** Access bits that are stored. */
+  readonly accessMask: number;
+  /** MAXPHYADDR of the host, in bits. */
+  readonly maxPhyAddr: number;
+  /** The largest gfn that the layout can represent. */
+  readonly maxGfn: number;
+  /** Whether MMIO sptes are made at all: false when `value` is 0 (no reserved bit left, or switched off; B16, B18). */
+  readonly cachingEnabled: boolean;
+  /** Where everything is, for people. */
+  readonly fields: readonly MmioField[];
+  /** How entries that are not MMIO are read. */
+  readonly entryFormat: EntryFormat;
+
+  readonly #fixedLo: number;
+  readonly #fixedHi: number;
+  readonly #matchLo: number;
+  readonly #matchHi: number;
+  readonly #gfnLo: number;
+  readonly #gfnHi: number;
+  readonly #gfnReadLo: number;
+  readonly #gfnReadHi: number;
+  readonly #splitLo: number;
+  readonly #splitHi: number;
+  readonly #lowShift: number;
+  readonly #lowMask: number;
+  readonly #lowReadMask: number;
+  readonly #highShift: number;
+  readonly #highMask: number;
+  readonly #highReadMask: number;
+
+  /**
+   * Makes a layout and checks that its mask, generation, gfn and access bits are pairwise disjoint.
+   *
+   * @param options The layout as data
+   * @throws {RangeError} If two fields overlap (unless `allowOverlap`), a segment does not fit one lane, or a number is
+   * out of its range
+   */
+  constructor(options: MmioLayoutOptions) {
+    checkRanges(options);
+    const { mask, value, l1tf } = options;
+    const gpaHigh = gpaHighOf(options);
+    const split = l1tf === undefined ? 0n : rsvdBits(l1tf.reservedLow, l1tf.reservedHigh);
+    const moved = split << BigInt(L1TF_SHIFT);
+    const gfn = rsvdBits(12, l1tf === undefined ? gpaHigh : l1tf.reservedLow - 1);
+
+    this.name = options.name;
+    this.fields = fieldsOf(options, gfn, moved, split);
+    if (!options.allowOverlap) checkDisjoint(this.name, this.fields);
+    this.generationMask = options.generationMask;
+    this.accessMask = options.accessMask;
+    this.maxPhyAddr = options.maxPhyAddr;
+    this.maxGfn = 2 ** (gpaHigh - 11) - 1;
+    this.cachingEnabled = value !== 0n;
+    this.entryFormat = options.entryFormat;
+
+    ({ lo: this.maskLo, hi: this.maskHi } = bigIntToLanes(mask));
+    ({ lo: this.valueLo, hi: this.valueHi } = bigIntToLanes(value));
+    ({ lo: this.#fixedLo, hi: this.#fixedHi } = bigIntToLanes(value | split));
+    ({ lo: this.#matchLo, hi: this.#matchHi } = bigIntToLanes(value & mask));
+    ({ lo: this.#gfnLo, hi: this.#gfnHi } = bigIntToLanes(gfn));
+    ({ lo: this.#gfnReadLo, hi: this.#gfnReadHi } = bigIntToLanes(l1tf?.keepsMovedBits ? gfn | moved : gfn));
+    ({ lo: this.#splitLo, hi: this.#splitHi } = bigIntToLanes(split));
+
+    const low = options.generation.find(({ spteLow }) => spteLow < 32) ?? NO_SEGMENT;
+    this.#lowShift = low.spteLow - low.genLow;
+    this.#lowMask = bigIntToLanes(segmentBits(low)).lo;
+    const high = options.generation.find(({ spteLow }) => spteLow >= 32) ?? NO_SEGMENT;
+    this.#highShift = (high.spteLow & 31) - high.genLow;
+    this.#highMask = bigIntToLanes(segmentBits(high)).hi;
+    // Decoding clears the mask first: what makes B08 lose two generation bits (3.11 get_mmio_spte_generation).
+    this.#lowReadMask = this.#lowMask & ~this.maskLo;
+    this.#highReadMask = this.#highMask & ~this.maskHi;
+    this.storedGenerationMask = this.generationOf(-1, -1);
+    this.generationBits = countBits(this.storedGenerationMask);
+  }
+
+  /**
+   * Bits 31:0 of the MMIO spte, unchecked.
+   *
+   * @param gfn Below 2^40; bits that the layout cannot represent are dropped
+   * @param access `ACC_*` bits; exec and whatever is not in `accessMask` is dropped
+   * @param generation Bits that are not stored are dropped
+   * @returns The low lane, int32
+   */
+  encodeLo(gfn: number, access: number, generation: number): number {
+    const gpaLo = addressLo(gfn);
+    return this.#fixedLo | (gpaLo & this.#gfnLo) | ((gpaLo & this.#splitLo) << L1TF_SHIFT) |
+      (access & this.accessMask) | ((generation << this.#lowShift) & this.#lowMask);
+  }
+
+  /**
+   * Bits 63:32 of the MMIO spte, unchecked.
+   *
+   * @param gfn As for {@linkcode MmioLayout.encodeLo}
+   * @param _access Not in this lane in any layout
+   * @param generation As for {@linkcode MmioLayout.encodeLo}
+   * @returns The high lane, int32
+   */
+  encodeHi(gfn: number, _access: number, generation: number): number {
+    const gpaHi = addressHi(gfn);
+    return this.#fixedHi | (gpaHi & this.#gfnHi) | ((gpaHi & this.#splitHi) << L1TF_SHIFT) |
+      ((addressLo(gfn) & this.#splitLo) >>> (32 - L1TF_SHIFT)) |
+      ((generation << this.#highShift) & this.#highMask);
+  }
+
+  /**
+   * Both lanes of the MMIO spte, checked; allocates.
+   *
+   * @param gfn 0 to `maxGfn`
+   * @param access 0 to 7; exec (1) is dropped, as the kernel does
+   * @param generation 0 to `generationMask`
+   * @returns The lanes, int32
+   * @throws {RangeError} If an argument is out of its range, or caching is off
+   */
+  encode(gfn: number, access: number, generation: number): Lanes {
+    if (!this.cachingEnabled) throw new RangeError(`Cannot encode in layout '${this.name}': MMIO caching is off`);
+    this.#check("gfn", gfn, this.maxGfn);
+    this.#check("access", access, ACC_ALL);
+    this.#check("generation", generation, this.generationMask);
+    return { lo: this.encodeLo(gfn, access, generation), hi: this.encodeHi(gfn, access, generation) };
+  }
+
+  /**
+   * Whether an entry is an MMIO spte (`is_mmio_spte`). Always false when caching is off.
+   *
+   * @param lo Bits 31:0, int32 or uint32
+   * @param hi Bits 63:32, int32 or uint32
+   */
+  isMmio(lo: number, hi: number): boolean {
+    return (lo & this.maskLo) === this.#matchLo && (hi & this.maskHi) === this.#matchHi && this.cachingEnabled;
+  }
+
+  /**
+   * The generation in an MMIO spte (`get_mmio_spte_generation`); bits that are not stored read as 0.
+   *
+   * @param lo Bits 31:0, int32 or uint32
+   * @param hi Bits 63:32, int32 or uint32
+   */
+  generationOf(lo: number, hi: number): number {
+    return ((lo & this.#lowReadMask) >>> this.#lowShift) | ((hi & this.#highReadMask) >>> this.#highShift);
+  }
+
+  /**
+   * The gfn in an MMIO spte (`get_mmio_spte_gfn`).
+   *
+   * @param lo Bits 31:0, int32 or uint32
+   * @param hi Bits 63:32, int32 or uint32
+   */
+  gfnOf(lo: number, hi: number): number {
+    const movedLo = (lo >>> L1TF_SHIFT) | (hi << (32 - L1TF_SHIFT));
+    const gpaLo = (lo & this.#gfnReadLo) | (movedLo & this.#splitLo);
+    const gpaHi = (hi & this.#gfnReadHi) | ((hi >>> L1TF_SHIFT) & this.#splitHi);
+    return gpaHi * 0x100000 + (gpaLo >>> 12);
+  }
+
+  /**
+   * The access in an MMIO spte (`get_mmio_spte_access`): 0, 2, 4 or 6; always 0 for EPT.
+   *
+   * @param lo Bits 31:0, int32 or uint32
+   * @param _hi Bits 63:32; holds no access in any layout
+   */
+  accessOf(lo: number, _hi: number): number {
+    return lo & this.accessMask;
+  }
+
+  #check(what: string, value: number, max: number): void {
+    if (Number.isInteger(value) && value >= 0 && value <= max) return;
+    throw new RangeError(
+      `Cannot encode ${what} 0x${value.toString(16)} in layout '${this.name}': expected 0 to 0x${max.toString(16)}`,
+    );
+  }
+}
+
+function countBits(mask: number): number {
+  return mask.toString(2).replaceAll("0", "").length;
+}
