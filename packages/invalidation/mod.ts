@@ -23,5 +23,6 @@ export * from "./strategy.ts";
 export * from "./full_walk.ts";
 export * from "./generation.ts";
 export * from "./hybrid.ts";
+export * from "./seed_v2.ts";
 export * from "./none.ts";
 export * from "./strategies.ts";

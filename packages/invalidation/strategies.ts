@@ -3,6 +3,7 @@ import { fullWalk } from "./full_walk.ts";
 import { generation } from "./generation.ts";
 import { hybrid } from "./hybrid.ts";
 import { none } from "./none.ts";
+import { seedV2 } from "./seed_v2.ts";
 import type { InvalidationStrategy } from "./strategy.ts";
 
 /**
@@ -39,6 +40,10 @@ export const STRATEGIES: Readonly<Record<string, NamedStrategy>> = {
   hybrid: {
     summary: "generation with a bounded background sweep, so that a wrap stops nobody",
     create: (era) => hybrid({ rule: ruleOf(era, "hybrid") }),
+  },
+  seedV2: {
+    summary: "version 2 of the 2013 series: as generation, but a wrap zaps by the walk of 3.10",
+    create: (era) => seedV2(ruleOf(era, "seedV2")),
   },
   none: {
     summary: "no invalidation; UNSOUND, to see that the checks catch it",

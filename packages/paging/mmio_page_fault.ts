@@ -7,7 +7,7 @@ import { CHECK_GENERATION, CHECK_MMIO_CACHE, FILL_MMIO_CACHE, LOCKLESS_WALK } fr
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** What becomes of a fault on an MMIO spte (`RET_MMIO_PF_*`, 3.11 mmu.h; facts sheet 2.6). */
-export const MmioFault = {
+export const MmioFault: { readonly EMULATE: 1; readonly INVALID: 2; readonly RETRY: 0; readonly BUG: -1 } = {
   /** It is an MMIO access: emulate it. */
   EMULATE: 1,
   /** The MMIO spte is stale: go the long way, which refreshes it. */
@@ -16,7 +16,7 @@ export const MmioFault = {
   RETRY: 0,
   /** The entry is neither MMIO nor gone. */
   BUG: -1,
-} as const;
+};
 
 /** One of the values of {@linkcode MmioFault}. */
 export type MmioFaultResult = (typeof MmioFault)[keyof typeof MmioFault];

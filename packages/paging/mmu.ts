@@ -3,6 +3,7 @@ import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
 import { type MmioLayout, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
+import type { GuestPaging } from "./backend.ts";
 import type { Emulator } from "./emulator.ts";
 import type { HostPages } from "./host_pages.ts";
 import { KvmStats } from "./kvm_stats.ts";
@@ -116,8 +117,8 @@ export class Mmu {
   }
 
   /** Adds a vCPU that has not run yet. */
-  addVcpu(): VcpuMmu {
-    const vcpu = new VcpuMmu(this.vcpus.length, this.#cacheRule);
+  addVcpu(guestPaging: GuestPaging): VcpuMmu {
+    const vcpu = new VcpuMmu(this.vcpus.length, this.#cacheRule, guestPaging);
     this.vcpus.push(vcpu);
     return vcpu;
   }

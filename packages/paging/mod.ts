@@ -19,6 +19,7 @@
  *
  * @module
  */
+export * from "./backend.ts";
 export * from "./mmu.ts";
 export * from "./vcpu_mmu.ts";
 export * from "./page_pool.ts";

@@ -1,3 +1,4 @@
+import type { GuestExit, GuestPaging } from "./backend.ts";
 import { MmioCache, type MmioCacheRule } from "./mmio_cache.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { Tlb } from "./tlb.ts";
@@ -32,6 +33,10 @@ export class VcpuMmu {
   readonly cache: MmioCache;
   /** Its translations. */
   readonly tlb: Tlb = new Tlb();
+  /** Its last exit. */
+  readonly exit: GuestExit = { reason: 0, info1: 0, gpa: 0 };
+  /** The guest's own paging. */
+  readonly guestPaging: GuestPaging;
   /** The last walk of the shadow tables. */
   readonly walk: ShadowWalk = { page: NO_PAGE, index: 0, level: 0, lo: 0, hi: 0 };
 
@@ -40,9 +45,11 @@ export class VcpuMmu {
    *
    * @param index Its number.
    * @param cacheRule What its MMIO cache knows of the generation.
+   * @param guestPaging The guest's own paging.
    */
-  constructor(index: number, cacheRule: MmioCacheRule) {
+  constructor(index: number, cacheRule: MmioCacheRule, guestPaging: GuestPaging) {
     this.index = index;
+    this.guestPaging = guestPaging;
     this.cache = new MmioCache(cacheRule);
   }
 }

@@ -57,9 +57,10 @@ export function scanLine(text: string, start: number, end: number, lineNumber: n
 }
 
 function scanEvent(text: string, from: number, end: number, lineNumber: number): TraceLine | undefined {
-  // [CPU]
+  // [CPU], behind a number or a parenthesis: a task may have brackets in its name
   let open = from;
   let at = 0;
+  let last = 0;
   let cpu = 0;
   for (;;) {
     open = text.indexOf("[", open + 1);
@@ -67,12 +68,13 @@ function scanEvent(text: string, from: number, end: number, lineNumber: number):
     at = open + 1;
     cpu = 0;
     for (let code = text.charCodeAt(at); isDigit(code); code = text.charCodeAt(++at)) cpu = cpu * 10 + code - ZERO;
-    if (at > open + 1 && text.charCodeAt(at) === CLOSE && text.charCodeAt(open - 1) === SPACE) break;
+    if (at === open + 1 || text.charCodeAt(at) !== CLOSE || text.charCodeAt(open - 1) !== SPACE) continue;
+    last = open - 1;
+    while (last > from && text.charCodeAt(last) === SPACE) last--;
+    if (isDigit(text.charCodeAt(last)) || text.charCodeAt(last) === CLOSE_PAREN) break;
   }
 
   // TASK-PID before it (ftrace, trace-cmd; with a thread group in parentheses if asked for), or TASK PID (perf)
-  let last = open - 1;
-  while (last > from && text.charCodeAt(last) === SPACE) last--;
   if (text.charCodeAt(last) === CLOSE_PAREN) {
     while (last > from && text.charCodeAt(last) !== OPEN_PAREN) last--;
     last--;

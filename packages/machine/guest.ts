@@ -1,0 +1,51 @@
+import type { GuestPaging } from "@mmu-lab/paging";
+
+/** What a guest instruction does to memory. */
+export type AccessKind = "read" | "write" | "rmw";
+
+/** Sizes of an access in bytes. */
+export type AccessSize = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
+
+/** Where the guest's code lies, for guests that are more than a stream of accesses. */
+export interface GuestCode {
+  /** Where the guest starts, and returns to after each access: an `OUT` that hands control to user space. */
+  readonly loopRip: number;
+  /** Where it goes on after that `OUT`. */
+  readonly resumeRip: number;
+  /** The instruction that performs an access. */
+  readonly ripOf: (kind: AccessKind, size: AccessSize) => number;
+  /** Exit qualification of the `OUT`. */
+  readonly outQualification: number;
+  /** Its port. */
+  readonly outPort: number;
+}
+
+/** A guest: its own paging, and its code if that matters. */
+export interface Guest {
+  /** The guest's page tables as the processor meets them. */
+  readonly paging: GuestPaging;
+  /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
+  readonly code?: GuestCode;
+}
+
+/** A guest with paging off and no code: guest-virtual is guest-physical, and only its accesses exist. */
+export const FLAT_GUEST: Guest = {
+  paging: { levels: 0, entryGpa: () => 0, translate: (gva) => gva },
+};
+
+/**
+ * Guest paging that maps the first 512 GiB to themselves with pages of 1 GiB: a walk reads one entry of each of two
+ * tables.
+ *
+ * @param pml4Gpa Where the outer table lies. @param pdptGpa Where the inner table lies.
+ */
+export function identityGuestPaging(pml4Gpa: number, pdptGpa: number): GuestPaging {
+  return {
+    levels: 2,
+    entryGpa: (gva, step) =>
+      step === 0
+        ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512)
+        : pdptGpa + 8 * (Math.floor(gva / 2 ** 30) % 512),
+    translate: (gva) => gva,
+  };
+}

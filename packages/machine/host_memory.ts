@@ -1,0 +1,78 @@
+import type { HostPages } from "@mmu-lab/paging";
+
+/** A piece of host memory that user space has set aside. */
+export interface HostRegion {
+  /** Host virtual address of the first byte, a multiple of 4096. */
+  readonly hva: number;
+  /** Size in bytes, a multiple of 4096. */
+  readonly size: number;
+  /** What every 8 bytes hold at first, as two 32-bit words, low first; zero unless told. */
+  readonly fill?: readonly [number, number];
+  /** How the host backs it: 4 KiB pages, transparent huge pages, or hugetlbfs pages of 2 MiB or 1 GiB. */
+  readonly pages?: "4k" | "transparent-huge" | "hugetlb-2m" | "hugetlb-1g";
+}
+
+/**
+ * The memory of the host process, sparse: a page exists once it is written, or read. A host frame has the number of its
+ * virtual page (modelling choice: nothing in KVM depends on which frame it is).
+ */
+export class HostMemory implements HostPages {
+  readonly #pages: Map<number, Uint8Array> = new Map();
+  readonly #regions: HostRegion[];
+
+  /**
+   * Makes the memory.
+   *
+   * @param regions What is set aside; elsewhere memory is zero, in 4 KiB pages.
+   */
+  constructor(regions: readonly HostRegion[] = []) {
+    this.#regions = [...regions];
+  }
+
+  pfn(hva: number): number {
+    return Math.floor(hva / 4096);
+  }
+
+  mappingLevel(hva: number): number {
+    const pages = this.#regionOf(hva)?.pages;
+    return pages === "hugetlb-1g" ? 3 : pages === "hugetlb-2m" ? 2 : 1;
+  }
+
+  isTransparentHuge(hva: number): boolean {
+    const region = this.#regionOf(hva);
+    if (region?.pages !== "transparent-huge") return false;
+    const start = hva - (hva % 0x200000);
+    return start >= region.hva && start + 0x200000 <= region.hva + region.size;
+  }
+
+  /**
+   * Reads bytes of one page.
+   *
+   * @param pfn Host frame. @param offset First byte in the page. @param into Where they go, from `at` on. @param length
+   * How many; they must not cross the page.
+   */
+  read(pfn: number, offset: number, into: Uint8Array, at: number, length: number): void {
+    const page = this.#page(pfn);
+    for (let i = 0; i < length; i++) into[at + i] = page[offset + i];
+  }
+
+  /** Writes bytes of one page; the counterpart of {@linkcode HostMemory.read}. */
+  write(pfn: number, offset: number, from: Uint8Array, at: number, length: number): void {
+    const page = this.#page(pfn);
+    for (let i = 0; i < length; i++) page[offset + i] = from[at + i];
+  }
+
+  #page(pfn: number): Uint8Array {
+    const known = this.#pages.get(pfn);
+    if (known !== undefined) return known;
+    const page = new Uint8Array(4096);
+    const fill = this.#regionOf(pfn * 4096)?.fill;
+    if (fill !== undefined) new Uint32Array(page.buffer).set(Array.from({ length: 1024 }, (_, i) => fill[i & 1]));
+    this.#pages.set(pfn, page);
+    return page;
+  }
+
+  #regionOf(hva: number): HostRegion | undefined {
+    return this.#regions.find((region) => hva >= region.hva && hva < region.hva + region.size);
+  }
+}

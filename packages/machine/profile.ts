@@ -1,0 +1,60 @@
+import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
+import type { Era, MemslotLimits } from "@mmu-lab/memslots";
+import type { HardwareBackend, MmioCacheRule } from "@mmu-lab/paging";
+import type { MmioLayout } from "@mmu-lab/spte-encoding";
+
+/** A slot that KVM makes for itself. */
+export interface PrivateSlot {
+  /** Its id, above those of user space. */
+  readonly id: number;
+  /** Where it lies. */
+  readonly gpa: number;
+  /** Its size in bytes. */
+  readonly size: number;
+}
+
+/**
+ * A whole kernel on a processor, as parts. Nothing in the MMU or the machine asks for a version number: it asks these.
+ */
+export interface Profile {
+  /** Its name, such as `linux_3_11_ept`. */
+  readonly name: string;
+  /** What it is, in one line. */
+  readonly summary: string;
+  /** How the generation works. */
+  readonly era: Era;
+  /** How MMIO sptes look. */
+  readonly layout: () => MmioLayout;
+  /** The processor, with KVM's handlers of its exits. */
+  readonly backend: () => HardwareBackend;
+  /** How this kernel forgets MMIO sptes. */
+  readonly strategy: StrategyFactory;
+  /** The per-vCPU MMIO cache. */
+  readonly cacheRule: MmioCacheRule;
+  /** Slots that the kernel allows. */
+  readonly slotLimits: MemslotLimits;
+  /** Slots that KVM makes when the first vCPU is created. */
+  readonly privateSlots: readonly PrivateSlot[];
+  /** Ids of private slots that KVM deletes with the VM, in its order, whether or not they exist. */
+  readonly slotsDeletedAtEnd: readonly number[];
+  /**
+   * What goes when a slot is deleted or moved. `obsolete-all`: every page becomes obsolete and is zapped in batches
+   * (3.11). `walk-all`: every page is zapped in one walk under `mmu_lock` (3.10).
+   */
+  readonly flushSlot: "obsolete-all" | "walk-all";
+}
+
+/**
+ * The same kernel with another invalidation strategy.
+ *
+ * @param profile The kernel.
+ * @param strategy Makes the strategy.
+ * @param name The strategy's name, for the profile's own.
+ */
+export function withStrategy(
+  profile: Profile,
+  strategy: (era: Era) => InvalidationStrategy,
+  name: string,
+): Profile {
+  return { ...profile, name: `${profile.name}+${name}`, strategy };
+}

@@ -1,0 +1,59 @@
+import { STRATEGIES } from "@mmu-lab/invalidation";
+import { ERAS } from "@mmu-lab/memslots";
+import { mmioLayout } from "@mmu-lab/spte-encoding";
+import { eptBackend } from "@mmu-lab/vmx-backend";
+import type { Profile } from "./profile.ts";
+
+/** The processor of the recordings: a Haswell with 40 physical address bits. */
+const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
+
+const LINUX_3_11_EPT: Profile = {
+  name: "linux_3_11_ept",
+  summary: "Linux 3.11 as released, Intel EPT with accessed and dirty bits; its MMIO cache has bug B01",
+  era: ERAS.G1,
+  layout: () => mmioLayout("linux_3_11_ept"),
+  backend: () => eptBackend(HASWELL),
+  strategy: STRATEGIES.generation.create,
+  cacheRule: { generation: "none", skipWhileInFlux: false },
+  slotLimits: { userSlots: 125, privateSlots: 3 },
+  // The identity map for real mode without paging (vmx.c, alloc_identity_pagetable).
+  privateSlots: [{ id: 0x7f, gpa: 0xfffbc000, size: 0x1000 }],
+  slotsDeletedAtEnd: [0x7e, 0x7f, 0x7d],
+  flushSlot: "obsolete-all",
+};
+
+/** The kernels that the lab can be, by name. */
+export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
+  [
+    {
+      ...LINUX_3_11_EPT,
+      name: "linux_3_10_ept",
+      summary: "Linux 3.10, Intel EPT: before the series, a walk over all shadow pages",
+      era: ERAS.G0,
+      layout: () => mmioLayout("linux_3_10_ept"),
+      strategy: STRATEGIES.fullWalk.create,
+      flushSlot: "walk-all" as const,
+    },
+    LINUX_3_11_EPT,
+    {
+      ...LINUX_3_11_EPT,
+      name: "linux_3_11_ept_noad",
+      summary: "Linux 3.11 as released, Intel EPT without accessed and dirty bits, so without prefetch",
+      backend: () => eptBackend({ ...HASWELL, accessedDirty: false }),
+    },
+    {
+      ...LINUX_3_11_EPT,
+      name: "linux_3_17_ept",
+      summary: "Linux 3.17, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
+      era: ERAS.G2,
+      layout: () => mmioLayout("linux_3_17_ept"),
+      cacheRule: { generation: "full", skipWhileInFlux: false } as const,
+    },
+    {
+      ...LINUX_3_11_EPT,
+      name: "seed_v2",
+      summary: "version 2 of the 2013 series: as 3.11, but a wrap zaps by a walk over the pages with MMIO sptes",
+      strategy: STRATEGIES.seedV2.create,
+    },
+  ].map((profile) => [profile.name, profile]),
+);

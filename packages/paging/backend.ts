@@ -1,0 +1,63 @@
+/**
+ * The contract of a hardware backend: how a processor translates, which exits that makes, and how KVM's handlers of
+ * those exits call the MMU. VMX and SVM each bring one.
+ *
+ * @module
+ */
+import type { Protocol } from "@mmu-lab/protocol";
+import type { Mmu } from "./mmu.ts";
+import type { SpteBits } from "./spte_bits.ts";
+import type { VcpuMmu } from "./vcpu_mmu.ts";
+
+/** What an access does, as bits that can be or-ed. */
+export const Access: { readonly READ: 1; readonly WRITE: 2; readonly FETCH: 4 } = {
+  /** Reads data. */
+  READ: 1,
+  /** Writes data. */
+  WRITE: 2,
+  /** Fetches an instruction. */
+  FETCH: 4,
+};
+
+/** An exit from the guest, as the processor reports it. Each vCPU has one, overwritten by its next exit. */
+export interface GuestExit {
+  /** The processor's exit reason. */
+  reason: number;
+  /** VMX: the exit qualification. SVM: EXITINFO1. Below 2^32. */
+  info1: number;
+  /** The guest-physical address of a nested page fault. */
+  gpa: number;
+}
+
+/** The guest's own paging, as far as a backend must know it to walk as the processor does. */
+export interface GuestPaging {
+  /** How many guest entries a walk reads; 0 with paging off. */
+  readonly levels: number;
+  /** gpa of the entry that a walk for `gva` reads as number `step`, the outermost being 0. */
+  entryGpa(gva: number, step: number): number;
+  /** The guest-physical address of `gva`. */
+  translate(gva: number): number;
+}
+
+/** A processor with KVM's handlers of its exits. */
+export interface HardwareBackend {
+  /** A short name, for people. */
+  readonly name: string;
+  /** How sptes look in its tables. */
+  readonly bits: SpteBits;
+  /**
+   * Translates as the processor does: walks the guest's tables and the shadow tables with their real entries, sets
+   * accessed and dirty bits, fills the TLB. One atomic act.
+   *
+   * @param gva Guest-virtual address.
+   * @param access One of {@linkcode Access}.
+   * @returns The host frame, or -1: then the vCPU leaves the guest, and `vcpu.exit` says why.
+   */
+  translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number;
+  /**
+   * Handles the exit in `vcpu.exit`.
+   *
+   * @returns 1: run the guest on; 0: exit to user space; negative: an error.
+   */
+  handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number>;
+}

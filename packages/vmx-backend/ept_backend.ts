@@ -1,0 +1,94 @@
+import { Access, entryIndex, type HardwareBackend, type Mmu, SPTE_LARGE, type SpteBits, type VcpuMmu } from "@mmu-lab/paging";
+import { type Protocol, Work } from "@mmu-lab/protocol";
+import { pfnOfLanes } from "@mmu-lab/spte-encoding";
+import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits } from "./ept_bits.ts";
+import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION } from "./exit_reasons.ts";
+import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
+import { violationQualification } from "./exit_qualification.ts";
+import { type EptCapabilities, isMisconfigured } from "./misconfiguration.ts";
+
+/** The processor that an EPT backend models. */
+export interface EptProcessor extends EptCapabilities {
+  /** Whether it keeps accessed and dirty bits in EPT entries, and KVM uses them. */
+  readonly accessedDirty: boolean;
+}
+
+/**
+ * Intel's two-dimensional paging, with the exit handlers of 3.11.
+ *
+ * @param processor What the processor can do.
+ */
+export function eptBackend(processor: EptProcessor): HardwareBackend {
+  return new EptBackend(processor);
+}
+
+class EptBackend implements HardwareBackend {
+  readonly name = "ept";
+  readonly bits: SpteBits;
+
+  constructor(readonly processor: EptProcessor) {
+    this.bits = eptBits(processor.accessedDirty);
+  }
+
+  translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {
+    const paging = vcpu.guestPaging;
+    // With accessed and dirty bits the processor treats its walk of the guest's tables as writes (SDM 28.3.3.2).
+    const walkAccess = this.processor.accessedDirty ? Access.WRITE : Access.READ;
+    for (let step = 0; step < paging.levels; step++) {
+      mmu.counters.counts[Work.walkReferences]++;
+      if (this.#walk(mmu, vcpu, paging.entryGpa(gva, step), walkAccess, false) < 0) return -1;
+    }
+    const pfn = this.#walk(mmu, vcpu, paging.translate(gva), access, true);
+    if (pfn < 0) return -1;
+    vcpu.tlb.fill(Math.floor(gva / 4096), pfn, this.#writableInTlb(vcpu));
+    return pfn;
+  }
+
+  handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
+    return vcpu.exit.reason === EXIT_REASON_EPT_VIOLATION
+      ? handleEptViolation(mmu, vcpu)
+      : handleEptMisconfig(mmu, vcpu);
+  }
+
+  /** Walks the EPT tables for one gpa; the leaf stays in `vcpu.walk`. */
+  #walk(mmu: Mmu, vcpu: VcpuMmu, gpa: number, access: number, final: boolean): number {
+    const { pool, counters } = mmu;
+    const gfn = Math.floor(gpa / 4096);
+    let page = vcpu.root;
+    let rights = 7;
+    for (let level: number = mmu.rootLevel;; level--) {
+      const index = entryIndex(gfn, level);
+      const lo = pool.lo(page, index);
+      const hi = pool.hi(page, index);
+      counters.counts[Work.walkReferences]++;
+      if (isMisconfigured(lo, hi, level, this.processor)) return exit(vcpu, EXIT_REASON_EPT_MISCONFIG, 0, gpa);
+      rights &= lo;
+      const leaf = level === 1 || (lo & SPTE_LARGE) !== 0;
+      if ((lo & 7) === 0 || (leaf && (rights & access) === 0)) {
+        return exit(vcpu, EXIT_REASON_EPT_VIOLATION, violationQualification(access, rights & 7, final), gpa);
+      }
+      if (leaf) {
+        const used = this.processor.accessedDirty
+          ? lo | EPT_ACCESSED | (access === Access.WRITE ? EPT_DIRTY : 0)
+          : lo;
+        if (used !== lo) pool.set(page, index, used, hi);
+        vcpu.walk.lo = used;
+        return pfnOfLanes(lo, hi) + (level === 1 ? 0 : gfn % 512 ** (level - 1));
+      }
+      page = mmu.childOf(lo, hi);
+    }
+  }
+
+  /** A read may leave the page in the TLB for writes only if the dirty bit need not be set by one. */
+  #writableInTlb(vcpu: VcpuMmu): boolean {
+    const { lo } = vcpu.walk;
+    return (lo & EPT_WRITE) !== 0 && (!this.processor.accessedDirty || (lo & EPT_DIRTY) !== 0);
+  }
+}
+
+function exit(vcpu: VcpuMmu, reason: number, qualification: number, gpa: number): -1 {
+  vcpu.exit.reason = reason;
+  vcpu.exit.info1 = qualification;
+  vcpu.exit.gpa = gpa;
+  return -1;
+}

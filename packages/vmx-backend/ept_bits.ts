@@ -1,0 +1,34 @@
+import type { SpteBits } from "@mmu-lab/paging";
+
+/** Bit 0 of an EPT entry: readable. Architecture (SDM vol. 3, 28.3.2; facts sheet 7.2). */
+export const EPT_READ: number = 1;
+/** Bit 1: writable. Architecture. */
+export const EPT_WRITE: number = 2;
+/** Bit 2: executable. Architecture. */
+export const EPT_EXECUTE: number = 4;
+/** Bit 8: accessed, if the EPTP enables it. Architecture. */
+export const EPT_ACCESSED: number = 0x100;
+/** Bit 9: dirty, if the EPTP enables it. Architecture. */
+export const EPT_DIRTY: number = 0x200;
+
+/** Write-back memory, the guest's PAT ignored: bits 5:3 = 6 and bit 6 (`vmx_get_mt_mask` for RAM, 3.11 vmx.c). */
+const WRITE_BACK_IGNORE_PAT = 0x70;
+
+/**
+ * The bits of EPT sptes in 3.11 (`vmx_init`: `kvm_mmu_set_mask_ptes`; facts sheet 7.2).
+ *
+ * @param accessedDirty Whether the processor keeps accessed and dirty bits (Haswell on) and `eptad` is on.
+ */
+export function eptBits(accessedDirty: boolean): SpteBits {
+  const accessed = accessedDirty ? EPT_ACCESSED : 0;
+  return {
+    name: accessedDirty ? "EPT with accessed and dirty bits" : "EPT without accessed and dirty bits",
+    executable: EPT_EXECUTE,
+    noExecuteHi: 0,
+    user: 0,
+    accessed,
+    dirty: accessedDirty ? EPT_DIRTY : 0,
+    memoryType: WRITE_BACK_IGNORE_PAT,
+    table: EPT_READ | EPT_WRITE | EPT_EXECUTE | accessed,
+  };
+}

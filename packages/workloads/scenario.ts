@@ -1,0 +1,102 @@
+/**
+ * The contract of a scenario: what happens to a VM, as plain data. It can be written to JSON and back, and run on any
+ * profile with any strategy.
+ *
+ * @module
+ */
+import type { AccessKind, AccessSize, HostRegion } from "@mmu-lab/machine";
+
+/** One guest instruction that accesses memory. */
+export interface AccessOperation {
+  /** `read`, `write`, or `rmw`: a read-modify-write, `addl`. */
+  readonly op: AccessKind;
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** Guest-virtual address; with paging off or an identity map also the guest-physical address. */
+  readonly gva: number;
+  /** Size in bytes, 1 to 8; it may cross a page. */
+  readonly size: AccessSize;
+  /** For `write`, what is written, and for `rmw`, what is added: hexadecimal with 0x; 0 unless told. */
+  readonly value?: string;
+}
+
+/** A memslot ioctl (`KVM_SET_USER_MEMORY_REGION`). A size of 0 deletes. */
+export interface MemslotOperation {
+  /** Its kind of operation. */
+  readonly op: "memslot";
+  /** Address space; 0 unless told. */
+  readonly asId?: number;
+  /** Slot number. */
+  readonly id: number;
+  /** Guest-physical address. */
+  readonly gpa: number;
+  /** Size in bytes. */
+  readonly size: number;
+  /** 1 log dirty pages, 2 read-only. */
+  readonly flags: number;
+  /** Host virtual address of the memory. */
+  readonly userspaceAddr: number;
+}
+
+/** Many changes of a slot's flags in a row, dirty logging on and off by turns. */
+export interface BulkFlagsOperation {
+  /** Its kind of operation. */
+  readonly op: "bulk-flags";
+  /** Address space; 0 unless told. */
+  readonly asId?: number;
+  /** Slot number. */
+  readonly id: number;
+  /** How many changes. */
+  readonly count: number;
+}
+
+/** The dirty-log ioctl (`KVM_GET_DIRTY_LOG`). */
+export interface DirtyLogOperation {
+  /** Its kind of operation. */
+  readonly op: "get-dirty-log";
+  /** Slot number. */
+  readonly id: number;
+}
+
+/** A vCPU is created, started (it runs to its first hand-over to user space), or the VM is destroyed. */
+export interface LifeOperation {
+  /** Its kind of operation. */
+  readonly op: "vcpu-create" | "vcpu-start" | "vm-destroy";
+  /** Which vCPU; 0 unless told. */
+  readonly vcpu?: number;
+}
+
+/** One operation of a scenario. */
+export type Operation = (
+  | AccessOperation
+  | MemslotOperation
+  | BulkFlagsOperation
+  | DirtyLogOperation
+  | LifeOperation
+) & {
+  /** The number that a recording gives the operation, if it comes from one. */
+  readonly seq?: number;
+};
+
+/** What happens to a VM. */
+export interface Scenario {
+  /** Version of this format. */
+  readonly version: 1;
+  /** A short name. */
+  readonly name: string;
+  /** What it is for, in a line. */
+  readonly description?: string;
+  /**
+   * The guest: `flat` has paging off and no code; `recorder` is the guest of the recordings, whose page-table walks and
+   * instruction fetches touch memory too.
+   */
+  readonly guest: "flat" | "recorder";
+  /** Host memory that is set aside for slots. */
+  readonly hostMemory: readonly HostRegion[];
+  /**
+   * Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`); KVM's own limit, 2 percent of the slots' pages, unless told.
+   */
+  readonly maxShadowPages?: number;
+  /** What happens, in order. */
+  readonly operations: readonly Operation[];
+}
