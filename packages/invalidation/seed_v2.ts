@@ -1,4 +1,4 @@
-import { type MmioGenerationRule, mmioGeneration, type UpdatePhase, wraps } from "@mmu-lab/memslots";
+import { mmioGeneration, type MmioGenerationRule, type UpdatePhase, wraps } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { generation, GENERATION_3_11 } from "./generation.ts";
 import type { InvalidationStrategy, MemslotChange, MmuControl } from "./strategy.ts";

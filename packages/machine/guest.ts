@@ -43,9 +43,7 @@ export function identityGuestPaging(pml4Gpa: number, pdptGpa: number): GuestPagi
   return {
     levels: 2,
     entryGpa: (gva, step) =>
-      step === 0
-        ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512)
-        : pdptGpa + 8 * (Math.floor(gva / 2 ** 30) % 512),
+      step === 0 ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512) : pdptGpa + 8 * (Math.floor(gva / 2 ** 30) % 512),
     translate: (gva) => gva,
   };
 }

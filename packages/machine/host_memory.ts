@@ -12,13 +12,19 @@ export interface HostRegion {
   readonly pages?: "4k" | "transparent-huge" | "hugetlb-2m" | "hugetlb-1g";
 }
 
+const GIGABYTE = 2 ** 30;
+
 /**
- * The memory of the host process, sparse: a page exists once it is written, or read. A host frame has the number of its
- * virtual page (modelling choice: nothing in KVM depends on which frame it is).
+ * The memory of the host process, sparse: a page exists once it is written, or read. Frames are handed out by the
+ * gigabyte of virtual addresses, in the order of first use, so that large pages are contiguous (modelling choice:
+ * nothing in KVM depends on which frame it is).
  */
 export class HostMemory implements HostPages {
   readonly #pages: Map<number, Uint8Array> = new Map();
   readonly #regions: HostRegion[];
+  /** For each gigabyte of host virtual addresses in use, the gigabyte of frames behind it, and the other way round. */
+  readonly #frameGigabyte: Map<number, number> = new Map();
+  readonly #virtualGigabyte: number[] = [];
 
   /**
    * Makes the memory.
@@ -30,7 +36,14 @@ export class HostMemory implements HostPages {
   }
 
   pfn(hva: number): number {
-    return Math.floor(hva / 4096);
+    const gigabyte = Math.floor(hva / GIGABYTE);
+    let frames = this.#frameGigabyte.get(gigabyte);
+    if (frames === undefined) {
+      frames = this.#virtualGigabyte.length;
+      this.#frameGigabyte.set(gigabyte, frames);
+      this.#virtualGigabyte.push(gigabyte);
+    }
+    return frames * (GIGABYTE / 4096) + Math.floor((hva % GIGABYTE) / 4096);
   }
 
   mappingLevel(hva: number): number {
@@ -66,10 +79,15 @@ export class HostMemory implements HostPages {
     const known = this.#pages.get(pfn);
     if (known !== undefined) return known;
     const page = new Uint8Array(4096);
-    const fill = this.#regionOf(pfn * 4096)?.fill;
+    const fill = this.#regionOf(this.#hva(pfn))?.fill;
     if (fill !== undefined) new Uint32Array(page.buffer).set(Array.from({ length: 1024 }, (_, i) => fill[i & 1]));
     this.#pages.set(pfn, page);
     return page;
+  }
+
+  #hva(pfn: number): number {
+    const address = pfn * 4096;
+    return this.#virtualGigabyte[Math.floor(address / GIGABYTE)] * GIGABYTE + (address % GIGABYTE);
   }
 
   #regionOf(hva: number): HostRegion | undefined {

@@ -8,13 +8,7 @@ import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
 import { accessOf, directRole, levelOf } from "./role.ts";
 import { entryIndex } from "./shadow_walk.ts";
-import {
-  SPTE_HOST_WRITABLE,
-  SPTE_LARGE,
-  SPTE_MMU_WRITABLE,
-  SPTE_PRESENT,
-  SPTE_WRITABLE,
-} from "./spte_bits.ts";
+import { SPTE_HOST_WRITABLE, SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
 import { sptepOf } from "./trace_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { addParent, dropSpte, removeParent } from "./zap.ts";

@@ -10,7 +10,7 @@ import { KvmStats } from "./kvm_stats.ts";
 import type { MmioCacheRule } from "./mmio_cache.ts";
 import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
-import { type SpteBits, SPTE_PRESENT } from "./spte_bits.ts";
+import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** What the MMU of a VM is put together from. */

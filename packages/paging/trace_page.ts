@@ -22,5 +22,14 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     direct: isDirect(role),
     invalid: isInvalid(role),
   });
-  trace.emit(event, -1, pool.validGen[page], pool.gfn[page], packed, pool.rootCount[page], 0, created === "new" ? 1 : 0);
+  trace.emit(
+    event,
+    -1,
+    pool.validGen[page],
+    pool.gfn[page],
+    packed,
+    pool.rootCount[page],
+    0,
+    created === "new" ? 1 : 0,
+  );
 }

@@ -1,8 +1,5 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import {
-  KVM_MMU_INVALIDATE_ZAP_ALL_PAGES,
-  KVM_MMU_PREPARE_ZAP_PAGE,
-} from "@mmu-lab/tracing";
+import { KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, KVM_MMU_PREPARE_ZAP_PAGE } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { invalidated, isInvalid, levelOf } from "./role.ts";

@@ -1,4 +1,12 @@
-import { Access, entryIndex, type HardwareBackend, type Mmu, SPTE_LARGE, type SpteBits, type VcpuMmu } from "@mmu-lab/paging";
+import {
+  Access,
+  entryIndex,
+  type HardwareBackend,
+  type Mmu,
+  SPTE_LARGE,
+  type SpteBits,
+  type VcpuMmu,
+} from "@mmu-lab/paging";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits } from "./ept_bits.ts";
@@ -68,9 +76,7 @@ class EptBackend implements HardwareBackend {
         return exit(vcpu, EXIT_REASON_EPT_VIOLATION, violationQualification(access, rights & 7, final), gpa);
       }
       if (leaf) {
-        const used = this.processor.accessedDirty
-          ? lo | EPT_ACCESSED | (access === Access.WRITE ? EPT_DIRTY : 0)
-          : lo;
+        const used = this.processor.accessedDirty ? lo | EPT_ACCESSED | (access === Access.WRITE ? EPT_DIRTY : 0) : lo;
         if (used !== lo) pool.set(page, index, used, hi);
         vcpu.walk.lo = used;
         return pfnOfLanes(lo, hi) + (level === 1 ? 0 : gfn % 512 ** (level - 1));

@@ -67,16 +67,18 @@ export interface LifeOperation {
 }
 
 /** One operation of a scenario. */
-export type Operation = (
-  | AccessOperation
-  | MemslotOperation
-  | BulkFlagsOperation
-  | DirtyLogOperation
-  | LifeOperation
-) & {
-  /** The number that a recording gives the operation, if it comes from one. */
-  readonly seq?: number;
-};
+export type Operation =
+  & (
+    | AccessOperation
+    | MemslotOperation
+    | BulkFlagsOperation
+    | DirtyLogOperation
+    | LifeOperation
+  )
+  & {
+    /** The number that a recording gives the operation, if it comes from one. */
+    readonly seq?: number;
+  };
 
 /** What happens to a VM. */
 export interface Scenario {

@@ -1,0 +1,170 @@
+import type { EmulationResult } from "@mmu-lab/paging";
+import { hvaOf, isReadOnly } from "@mmu-lab/paging";
+import { markPageDirty } from "@mmu-lab/memslots";
+import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
+import { KVM_MMIO, KVM_MMIO_TYPE, VCPU_MATCH_MMIO } from "@mmu-lab/tracing";
+import type { Vcpu } from "./vcpu.ts";
+import type { Vm } from "./vm.ts";
+
+/** Whether the address is MMIO is about to be looked up in the vCPU's cache. */
+export const EMULATE_LOOK: Step = point("emulator looks at the vCPU's MMIO cache");
+/** Guest memory is about to be accessed by the emulator. */
+export const EMULATE_MEMORY: Step = point("emulator looks up the memslot and accesses guest memory");
+
+/** The local APIC's page: always handled as MMIO (`APIC_DEFAULT_PHYS_BASE`). */
+const APIC_GFN = 0xfee00;
+
+/**
+ * Emulates the vCPU's instruction (`x86_emulate_instruction`, 3.11 x86.c; facts sheet 3.2). The instructions of the lab
+ * are plain loads, stores and one read-modify-write, so there is nothing to decode.
+ *
+ * @param address The address that faulted.
+ * @param retry Whether an instruction that does not write page tables may first be sent back to the guest.
+ */
+export function* emulateInstruction(
+  vm: Vm,
+  vcpu: Vcpu,
+  address: number,
+  retry: boolean,
+): Protocol<EmulationResult> {
+  vm.mmu.counters.counts[Work.emulations]++;
+  vm.mmu.stats.insn_emulation++;
+  if (retriesInstead(vcpu, address, retry)) return "done";
+  const result = yield* emulateAccess(vm, vcpu);
+  if (result === "done") vcpu.emulated = true;
+  return result;
+}
+
+/**
+ * Performs the access of the instruction, from its start or, when user space has supplied what a read needed, from there
+ * (`x86_emulate_insn`).
+ */
+export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
+  if (vcpu.kind !== "write") {
+    yield* readOperand(vm, vcpu);
+    if (vcpu.fragmentCount > 0) return "do-mmio";
+    for (let i = 0; i < vcpu.size; i++) vcpu.outcome.data[i] = vcpu.readBuffer[i];
+    if (vcpu.kind === "read") return "done";
+  }
+  vcpu.prepareWrite();
+  yield* eachPage(vm, vcpu, true);
+  return vcpu.fragmentCount > 0 ? "do-mmio" : "done";
+}
+
+/** `retry_instruction`: a fault on a page that is not MMIO may go away if the guest tries again; once. */
+function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
+  const lastRip = vcpu.lastRetryRip;
+  const lastAddress = vcpu.lastRetryAddress;
+  vcpu.lastRetryRip = 0;
+  vcpu.lastRetryAddress = 0;
+  // MOV is an instruction that guests write page tables with; ADD is not (the PageTable flag of 3.11 emulate.c).
+  if (!retry || vcpu.kind !== "rmw") return false;
+  if (lastRip === vcpu.rip && lastAddress === address) return false;
+  vcpu.lastRetryRip = vcpu.rip;
+  vcpu.lastRetryAddress = address;
+  return true;
+}
+
+function* readOperand(vm: Vm, vcpu: Vcpu): Protocol<void> {
+  const { trace } = vm.mmu;
+  if (vcpu.readCompleted) {
+    vcpu.readCompleted = false;
+    vcpu.fragmentCount = 0;
+    if (trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.READ, vcpu.size, vcpu.fragments[0].gpa, vcpu.readBuffer, 0);
+    return;
+  }
+  yield* eachPage(vm, vcpu, false);
+  if (vcpu.fragmentCount > 0 && trace.on) {
+    const { gpa } = vcpu.fragments[0];
+    // The length is that of the last page's piece, the address that of the first fragment (emulator_read_write).
+    const inFirst = bytesInFirstPage(vcpu);
+    const length = inFirst < vcpu.size ? vcpu.size - inFirst : vcpu.size;
+    trace.emit(KVM_MMIO, vcpu.index, KVM_MMIO_TYPE.UNSATISFIED_READ, length, gpa, 0, 0);
+  }
+}
+
+/** Splits an access at the page boundary (`emulator_read_write`). */
+function* eachPage(vm: Vm, vcpu: Vcpu, write: boolean): Protocol<void> {
+  vcpu.fragmentCount = 0;
+  vcpu.fragmentsWrite = write;
+  const inFirst = bytesInFirstPage(vcpu);
+  yield* onePage(vm, vcpu, vcpu.gva, 0, inFirst, write);
+  if (inFirst < vcpu.size) yield* onePage(vm, vcpu, vcpu.gva + inFirst, inFirst, vcpu.size - inFirst, write);
+}
+
+/** One page of an access (`emulator_read_write_onepage`): guest memory, a device, or a fragment for user space. */
+function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, write: boolean): Protocol<void> {
+  const { mmu } = vm;
+  const gpa = vcpu.mmu.guestPaging.translate(gva);
+  yield EMULATE_LOOK;
+  if (!isMmio(vm, vcpu, gva, gpa, write)) {
+    yield EMULATE_MEMORY;
+    if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) return;
+  }
+  const buffer = write ? vcpu.writeBuffer : vcpu.readBuffer;
+  if (write && mmu.trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.WRITE, length, gpa, buffer, at);
+  const device = vm.bus.find(gpa, length);
+  if (device !== undefined) {
+    vcpu.outcome.deviceAccesses++;
+    const data = buffer.subarray(at, at + length);
+    if (write) device.write(gpa, data, length);
+    else {
+      device.read(gpa, data, length);
+      if (mmu.trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.READ, length, gpa, buffer, at);
+    }
+    return;
+  }
+  const fragment = vcpu.fragments[vcpu.fragmentCount++];
+  fragment.gpa = gpa;
+  fragment.at = at;
+  fragment.length = length;
+}
+
+/** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */
+function isMmio(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean): boolean {
+  const { cache } = vcpu.mmu;
+  const slots = vm.mmu.slotsOf(vcpu.mmu);
+  const byGva = cache.matchesGva(gva, slots);
+  if (!byGva) {
+    if (Math.floor(gpa / 4096) === APIC_GFN) return true;
+    if (!cache.matchesGpa(gpa, slots)) return false;
+  }
+  if (vm.mmu.trace.on) {
+    vm.mmu.trace.emit(VCPU_MATCH_MMIO, vcpu.index, gva, gva / 2 ** 32, gpa, write ? 1 : 0, byGva ? 0 : 1);
+  }
+  return true;
+}
+
+/** Reads or writes guest memory (`kvm_read_guest`, `kvm_write_guest`); false where there is none to be had. */
+function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: number, write: boolean): boolean {
+  const gfn = Math.floor(gpa / 4096);
+  const slot = vm.mmu.slotOf(vcpu.mmu, gfn);
+  if (slot === undefined || slot.invalid || (write && isReadOnly(slot))) return false;
+  const pfn = vm.host.pfn(hvaOf(slot, gfn));
+  vcpu.outcome.ramAccesses++;
+  if (write) {
+    vm.host.write(pfn, gpa % 4096, vcpu.writeBuffer, at, length);
+    markPageDirty(slot, gfn);
+  } else vm.host.read(pfn, gpa % 4096, vcpu.readBuffer, at, length);
+  return true;
+}
+
+function bytesInFirstPage(vcpu: Vcpu): number {
+  return Math.min(vcpu.size, 4096 - (vcpu.gva % 4096));
+}
+
+function traceMmio(
+  vm: Vm,
+  vcpu: Vcpu,
+  type: number,
+  length: number,
+  gpa: number,
+  buffer: Uint8Array,
+  at: number,
+): void {
+  vm.mmu.trace.emit(KVM_MMIO, vcpu.index, type, length, gpa, word(buffer, at), word(buffer, at + 4));
+}
+
+function word(buffer: Uint8Array, at: number): number {
+  return buffer[at] | (buffer[at + 1] << 8) | (buffer[at + 2] << 16) | (buffer[at + 3] << 24);
+}

@@ -1,0 +1,157 @@
+import { Access, hasRequests, prepareEntry } from "@mmu-lab/paging";
+import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
+import { KVM_ENTRY, KVM_EXIT, KVM_PIO, KVM_USERSPACE_EXIT } from "@mmu-lab/tracing";
+import { EXIT_REASON_IO_INSTRUCTION } from "@mmu-lab/vmx-backend";
+import { emulateAccess } from "./emulate.ts";
+import type { GuestCode } from "./guest.ts";
+import type { Vcpu } from "./vcpu.ts";
+import type { Vm } from "./vm.ts";
+
+/** The guest is about to execute an instruction, or to access memory. */
+export const GUEST_RUNS: Step = point("the guest runs");
+/** KVM has returned to user space, which is about to serve an MMIO access. */
+export const USERSPACE_SERVES: Step = point("user space serves the MMIO access");
+
+const KVM_EXIT_IO = 2;
+const KVM_EXIT_MMIO = 6;
+
+/**
+ * Lets the guest perform the access that is set in `vcpu`, with everything that comes of it, until it is done
+ * (`vcpu_run` and user space's loop around `KVM_RUN`). With guest code, the guest then comes back to its `OUT`.
+ */
+export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
+  const code = vm.guest.code;
+  vcpu.outcome.clear();
+  if (code !== undefined) yield* execute(vm, vcpu, code.resumeRip, fetchOnly);
+  yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
+  if (code !== undefined) yield* runToOut(vm, vcpu, code);
+}
+
+/** Runs a guest with code to its `OUT`, where control goes to user space. */
+export function* runToOut(vm: Vm, vcpu: Vcpu, code: GuestCode): Protocol<void> {
+  yield* execute(vm, vcpu, code.loopRip, fetchOnly);
+  const { mmu } = vm;
+  leaveGuest(vm, vcpu, EXIT_REASON_IO_INSTRUCTION, code.outQualification);
+  mmu.stats.io_exits++;
+  mmu.counters.counts[Work.userspaceExits]++;
+  if (mmu.trace.on) {
+    mmu.trace.emit(KVM_PIO, vcpu.index, 1, code.outPort, 1, 1);
+    mmu.trace.emit(KVM_USERSPACE_EXIT, vcpu.index, KVM_EXIT_IO);
+  }
+}
+
+/** Tries one instruction: true when it is done, false when it caused an exit. One atomic act of the processor. */
+type Attempt = (vm: Vm, vcpu: Vcpu) => boolean;
+
+/** Executes one instruction, entering the guest and handling exits until it is done. */
+function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<void> {
+  const { mmu } = vm;
+  vcpu.rip = rip;
+  for (;;) {
+    if (!vcpu.inGuest || hasRequests(vcpu.mmu)) {
+      // A request from another CPU comes with an IPI: a guest that runs is out of it before anything else happens.
+      vcpu.inGuest = false;
+      yield* prepareEntry(mmu, vcpu.mmu);
+      vcpu.inGuest = true;
+      mmu.counters.counts[Work.guestEntries]++;
+      if (mmu.trace.on) mmu.trace.emit(KVM_ENTRY, vcpu.index, rip);
+    }
+    yield GUEST_RUNS;
+    if (hasRequests(vcpu.mmu)) continue;
+    if (attempt(vm, vcpu)) return;
+    const { reason, info1 } = vcpu.mmu.exit;
+    leaveGuest(vm, vcpu, reason, info1);
+    yield vm.srcu.readLock;
+    const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
+    yield vm.srcu.readUnlock;
+    if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
+    if (result === 0) yield* serveMmio(vm, vcpu);
+    if (vcpu.emulated) {
+      vcpu.emulated = false;
+      return;
+    }
+  }
+}
+
+function leaveGuest(vm: Vm, vcpu: Vcpu, reason: number, info1: number): void {
+  const { mmu } = vm;
+  vcpu.inGuest = false;
+  mmu.stats.exits++;
+  mmu.counters.counts[Work.exits]++;
+  if (mmu.trace.on) mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, 0, 0, 0);
+}
+
+/** User space serves the fragments of an MMIO access one `KVM_RUN` at a time (`complete_emulated_mmio`, 3.11). */
+function* serveMmio(vm: Vm, vcpu: Vcpu): Protocol<void> {
+  const { mmu } = vm;
+  while (vcpu.fragmentCount > 0) {
+    for (let i = 0; i < vcpu.fragmentCount; i++) {
+      mmu.counters.counts[Work.userspaceExits]++;
+      if (mmu.trace.on) mmu.trace.emit(KVM_USERSPACE_EXIT, vcpu.index, KVM_EXIT_MMIO);
+      yield USERSPACE_SERVES;
+      serveFragment(vm, vcpu, i);
+    }
+    if (vcpu.fragmentsWrite) {
+      vcpu.fragmentCount = 0;
+      vcpu.emulated = true;
+      return;
+    }
+    vcpu.readCompleted = true;
+    yield vm.srcu.readLock;
+    const result = yield* emulateAccess(vm, vcpu);
+    yield vm.srcu.readUnlock;
+    if (result === "done") vcpu.emulated = true;
+  }
+}
+
+function serveFragment(vm: Vm, vcpu: Vcpu, i: number): void {
+  const { gpa, at, length } = vcpu.fragments[i];
+  if (vcpu.fragmentsWrite) {
+    vcpu.outcome.mmioWrites++;
+    vm.userspace.write(gpa, vcpu.writeBuffer.subarray(at, at + length), length);
+  } else {
+    vcpu.outcome.mmioReads++;
+    vm.userspace.read(gpa, vcpu.readBuffer.subarray(at, at + length), length);
+  }
+}
+
+/** Translates an address as the processor does, TLB first; the host frame, or -1 with the exit in `vcpu.mmu.exit`. */
+function translate(vm: Vm, vcpu: Vcpu, gva: number, access: number): number {
+  const pfn = vcpu.mmu.tlb.lookup(Math.floor(gva / 4096), access === Access.WRITE);
+  if (pfn >= 0) {
+    vm.mmu.counters.counts[Work.tlbHits]++;
+    return pfn;
+  }
+  return vm.backend.translate(vm.mmu, vcpu.mmu, gva, access);
+}
+
+function fetchOnly(vm: Vm, vcpu: Vcpu): boolean {
+  return translate(vm, vcpu, vcpu.rip, Access.FETCH) >= 0;
+}
+
+function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
+  if (vm.guest.code !== undefined && !fetchOnly(vm, vcpu)) return false;
+  const { gva, size, kind, outcome } = vcpu;
+  const access = kind === "read" ? Access.READ : Access.WRITE;
+  const first = translate(vm, vcpu, gva, access);
+  if (first < 0) return false;
+  const inFirst = Math.min(size, 4096 - (gva % 4096));
+  let second = first;
+  if (inFirst < size) {
+    second = translate(vm, vcpu, gva + inFirst, access);
+    if (second < 0) return false;
+    outcome.ramAccesses++;
+  }
+  outcome.ramAccesses++;
+  const offset = gva % 4096;
+  if (kind !== "write") {
+    vm.host.read(first, offset, outcome.data, 0, inFirst);
+    if (inFirst < size) vm.host.read(second, 0, outcome.data, inFirst, size - inFirst);
+  }
+  if (kind !== "read") {
+    vcpu.prepareWrite();
+    vm.host.write(first, offset, vcpu.writeBuffer, 0, inFirst);
+    if (inFirst < size) vm.host.write(second, 0, vcpu.writeBuffer, inFirst, size - inFirst);
+  }
+  return true;
+}

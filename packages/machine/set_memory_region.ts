@@ -1,0 +1,141 @@
+import { changeMaxPages, defaultMaxPages, removeWriteAccess, zapAllPages } from "@mmu-lab/paging";
+import type { MemslotChange } from "@mmu-lab/invalidation";
+import {
+  type ClassifiedChange,
+  classifyChange,
+  MEM_LOG_DIRTY_PAGES,
+  type MemoryRegion,
+  type MemslotSet,
+  type UpdatePhase,
+} from "@mmu-lab/memslots";
+import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
+import {
+  COMMIT_MEMORY_REGION,
+  FLUSH_SHADOW_MEMSLOT,
+  SET_MEMORY_REGION,
+  SET_MEMORY_REGION_RET,
+  SWAP_MEMSLOTS,
+} from "@mmu-lab/tracing";
+import type { Vm } from "./vm.ts";
+
+/** The new set of memslots is about to become visible. */
+export const PUBLISH_MEMSLOTS: Step = point("publish the new memslots");
+/** The published set is about to get its final generation. */
+export const COMPLETE_MEMSLOTS: Step = point("give the memslots their final generation");
+
+/** `enum kvm_mr_change`, as the recorder's probe prints it. */
+const CHANGE_CODE = { create: 0, delete: 1, move: 2, flags: 3 } as const;
+
+/**
+ * Changes a memslot (`__kvm_set_memory_region`, 3.11 kvm_main.c; facts sheet 4.2): checks; for a delete or move first an
+ * intermediate set with the slot marked invalid, and a flush of what it mapped; then the final set; then commit.
+ *
+ * @returns 0, or the negative errno of the ioctl.
+ */
+export function* setMemoryRegion(vm: Vm, region: MemoryRegion): Protocol<number> {
+  const { trace } = vm.mmu;
+  yield vm.slotsLock.acquire;
+  if (trace.on) {
+    const slot = region.id + (region.asId ?? 0) * 0x10000;
+    trace.emit(SET_MEMORY_REGION, -1, slot, region.flags, region.gpa, region.size, region.size / 2 ** 32);
+  }
+  const asId = region.asId ?? 0;
+  const change = classifyChange(vm.memslots[asId].active, region, vm.profile.slotLimits);
+  let result = 0;
+  if (typeof change === "number") result = change;
+  else if (change.kind !== "none") yield* carryOut(vm, asId, change);
+  if (trace.on) trace.emit(SET_MEMORY_REGION_RET, -1, result);
+  yield vm.slotsLock.release;
+  return result;
+}
+
+function* carryOut(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void> {
+  const { mmu } = vm;
+  const { old } = change;
+  const memslots = vm.memslots[asId];
+  mmu.counters.counts[Work.memslotUpdates]++;
+  if (old !== undefined && (change.kind === "delete" || change.kind === "move")) {
+    yield* install(vm, asId, memslots.active.with({ ...old, invalid: true }), change, true);
+    yield* flushSlot(vm);
+    yield* tellStrategy(vm, "flushing", describe(vm, asId, change, true));
+  }
+  const final = change.new === undefined ? memslots.active.without(old!.id) : memslots.active.with(change.new);
+  yield* install(vm, asId, final, change, false);
+  yield* commit(vm, asId, change);
+}
+
+/** Publishes a set of memslots (`install_new_memslots`): new number, visible to readers, grace period. */
+function* install(
+  vm: Vm,
+  asId: number,
+  set: MemslotSet,
+  change: ClassifiedChange,
+  intermediate: boolean,
+): Protocol<void> {
+  const memslots = vm.memslots[asId];
+  if (vm.mmu.trace.on) vm.mmu.trace.emit(SWAP_MEMSLOTS, -1, ...lanes(memslots.generation), asId);
+  const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
+  yield* tellStrategy(vm, "publishing", described);
+  yield PUBLISH_MEMSLOTS;
+  memslots.publish(set);
+  yield* vm.srcu.synchronize();
+  yield* tellStrategy(vm, "published", described);
+  yield COMPLETE_MEMSLOTS;
+  memslots.complete();
+  yield* tellStrategy(vm, "completed", described);
+}
+
+/** What goes when a slot is deleted or moved (`kvm_arch_flush_shadow_memslot`): everything, so its pages too. */
+function* flushSlot(vm: Vm): Protocol<void> {
+  const { mmu } = vm;
+  if (mmu.trace.on) mmu.trace.emit(FLUSH_SHADOW_MEMSLOT, -1, ...lanes(vm.memslots[0].generation));
+  if (vm.profile.flushSlot === "obsolete-all") yield* zapAllPages(mmu);
+  else {
+    yield mmu.lock.acquire;
+    vm.control.zapMmioPages("every-page");
+    yield mmu.lock.release;
+  }
+}
+
+/** The last part of an update (`kvm_arch_commit_memory_region`, 3.11 x86.c). */
+function* commit(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void> {
+  const { mmu } = vm;
+  if (mmu.trace.on && change.kind !== "none") {
+    mmu.trace.emit(COMMIT_MEMORY_REGION, -1, ...lanes(vm.memslots[asId].generation), CHANGE_CODE[change.kind]);
+  }
+  yield mmu.lock.acquire;
+  changeMaxPages(mmu, vm.maxShadowPages ?? defaultMaxPages(vm.memslots.flatMap((slots) => [...slots.active])));
+  yield mmu.lock.release;
+  if (change.new !== undefined && (change.new.flags & MEM_LOG_DIRTY_PAGES) !== 0) {
+    yield* removeWriteAccess(mmu, change.new);
+  }
+  yield* tellStrategy(vm, "committed", describe(vm, asId, change, false));
+}
+
+function* tellStrategy(vm: Vm, phase: UpdatePhase, change: MemslotChange): Protocol<void> {
+  const { strategy } = vm.mmu;
+  if (strategy.onMemslotUpdate !== undefined) yield* strategy.onMemslotUpdate(phase, change, vm.control);
+}
+
+function describe(
+  vm: Vm,
+  asId: number,
+  change: ClassifiedChange,
+  intermediate: boolean,
+  generation: number = vm.memslots[asId].generation,
+): MemslotChange {
+  const slot = (change.new ?? change.old)!;
+  return {
+    kind: change.kind as MemslotChange["kind"],
+    asId,
+    baseGfn: slot.baseGfn,
+    npages: slot.npages,
+    generation,
+    intermediate,
+  };
+}
+
+/** A memslot generation as the two lanes of the kernel's u64; it may be negative, as -150 is. */
+function lanes(generation: number): [lo: number, hi: number] {
+  return [generation, Math.floor(generation / 2 ** 32)];
+}

@@ -1,0 +1,209 @@
+import type { MmuControl } from "@mmu-lab/invalidation";
+import { ENOENT, Memslots } from "@mmu-lab/memslots";
+import type { MemoryRegion } from "@mmu-lab/memslots";
+import { freeRoot, getDirtyLog, type HardwareBackend, Mmu, mmuControl, zapAllPages } from "@mmu-lab/paging";
+import { Execution, Lock, type Protocol, run, Srcu } from "@mmu-lab/protocol";
+import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
+import { DeviceBus, type MmioUserspace, SILENT_USERSPACE } from "./device_bus.ts";
+import { emulateInstruction } from "./emulate.ts";
+import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./guest.ts";
+import { HostMemory, type HostRegion } from "./host_memory.ts";
+import type { Profile } from "./profile.ts";
+import { performAccess, runToOut } from "./run_vcpu.ts";
+import { setMemoryRegion } from "./set_memory_region.ts";
+import { type AccessOutcome, Vcpu } from "./vcpu.ts";
+
+/** What a VM is made with, beside its profile. */
+export interface VmOptions {
+  /** The guest; {@linkcode FLAT_GUEST} unless told. */
+  readonly guest?: Guest;
+  /** The program that serves MMIO; it reads zero unless told. */
+  readonly userspace?: MmioUserspace;
+  /** Host memory that is set aside. */
+  readonly hostMemory?: readonly HostRegion[];
+  /** Where tracepoints go; nowhere unless told. */
+  readonly trace?: TraceSink;
+  /** Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`); 2 percent of its memory, at least 64, unless told. */
+  readonly maxShadowPages?: number;
+}
+
+/** Where the memory of slots that KVM makes for itself lies in the host. */
+const PRIVATE_MEMORY = 0x7fff00000000;
+
+/**
+ * A virtual machine: a profile put together. The methods that can race with each other are protocols, to be driven by
+ * a scheduler; those without `Protocol` in their type drive one straight through.
+ *
+ * @example
+ * ```ts
+ * import { PROFILES, Vm } from "@mmu-lab/machine";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const vm = new Vm(PROFILES.linux_3_11_ept);
+ * vm.createVcpu();
+ * vm.memslot({ id: 0, gpa: 0, size: 0x100000, flags: 0, userspaceAddr: 0x7f0000000000 });
+ * vm.access(0, "write", 0x1000, 4, 0x12345678n);
+ * assertEquals(vm.access(0, "read", 0x1000, 4).value, 0x12345678n);
+ * assertEquals(vm.access(0, "read", 0xfee00000, 4).kind, "mmio");
+ * ```
+ */
+export class Vm {
+  /** The kernel and processor. */
+  readonly profile: Profile;
+  /** The guest. */
+  readonly guest: Guest;
+  /** Who runs and what work is done. */
+  readonly execution: Execution = new Execution();
+  /** `slots_lock`: one memslot update at a time. */
+  readonly slotsLock: Lock = new Lock("slots_lock", this.execution);
+  /** `kvm->srcu`: protects readers of memslots. */
+  readonly srcu: Srcu = new Srcu("kvm->srcu", this.execution);
+  /** Memslots by address space. */
+  readonly memslots: readonly Memslots[];
+  /** Host memory. */
+  readonly host: HostMemory;
+  /** Devices in the kernel. */
+  readonly bus: DeviceBus = new DeviceBus();
+  /** The program that serves MMIO. */
+  readonly userspace: MmioUserspace;
+  /** The processor with KVM's exit handlers. */
+  readonly backend: HardwareBackend;
+  /** The MMU. */
+  readonly mmu: Mmu;
+  /** What the strategy may do to the MMU. */
+  readonly control: MmuControl;
+  /** The vCPUs by number. */
+  readonly vcpus: Vcpu[] = [];
+  /** Shadow pages the VM may have, if it was told. */
+  readonly maxShadowPages: number | undefined;
+
+  /**
+   * Makes a VM without slots and vCPUs.
+   *
+   * @param profile The kernel and processor.
+   * @param options The rest.
+   * @throws {RangeError} If the profile's strategy does not fit its layout or era.
+   */
+  constructor(profile: Profile, options: VmOptions = {}) {
+    this.profile = profile;
+    this.guest = options.guest ?? FLAT_GUEST;
+    this.userspace = options.userspace ?? SILENT_USERSPACE;
+    this.host = new HostMemory(options.hostMemory);
+    this.maxShadowPages = options.maxShadowPages;
+    this.backend = profile.backend();
+    const rule = profile.era.memslots;
+    this.memslots = Array.from({ length: rule.addressSpaces }, (_, asId) => new Memslots(asId, rule));
+    this.mmu = new Mmu({
+      execution: this.execution,
+      memslots: this.memslots,
+      layout: profile.layout(),
+      bits: this.backend.bits,
+      strategy: profile.strategy(profile.era),
+      cacheRule: profile.cacheRule,
+      rootLevel: 4,
+      maxPageLevel: 3,
+      host: this.host,
+      trace: options.trace ?? NULL_SINK,
+    });
+    this.mmu.emulator = {
+      emulate: (vcpu, address, retry) => emulateInstruction(this, this.vcpus[vcpu.index], address, retry),
+    };
+    if (options.maxShadowPages !== undefined) this.mmu.maxPages = options.maxShadowPages;
+    this.control = mmuControl(this.mmu);
+  }
+
+  /** Creates a vCPU; with the first, KVM makes its private slots. */
+  createVcpu(): Vcpu {
+    if (this.vcpus.length === 0) {
+      for (const slot of this.profile.privateSlots) {
+        this.memslot({ ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 });
+      }
+    }
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging));
+    this.vcpus.push(vcpu);
+    return vcpu;
+  }
+
+  /** Runs a vCPU whose guest has code to its first hand-over to user space; a flat guest has none. */
+  startVcpu(index: number): void {
+    const { code } = this.guest;
+    if (code !== undefined) run(this.execution, runToOut(this, this.vcpu(index), code), index);
+  }
+
+  /**
+   * Changes a memslot (`KVM_SET_USER_MEMORY_REGION`).
+   *
+   * @returns 0, or the negative errno of the ioctl.
+   */
+  memslot(region: MemoryRegion): number {
+    return run(this.execution, setMemoryRegion(this, region), this.updater);
+  }
+
+  /** The same, for a scheduler. */
+  memslotProtocol(region: MemoryRegion): Protocol<number> {
+    return setMemoryRegion(this, region);
+  }
+
+  /**
+   * Lets a vCPU execute one instruction that accesses memory.
+   *
+   * @param index Which vCPU.
+   * @param kind What it does.
+   * @param gva Where.
+   * @param size Bytes.
+   * @param value What it writes, or adds.
+   * @returns What became of it; the vCPU's next access overwrites it.
+   */
+  access(index: number, kind: AccessKind, gva: number, size: AccessSize, value: bigint = 0n): AccessOutcome {
+    const vcpu = this.vcpu(index);
+    new DataView(vcpu.operand.buffer).setBigUint64(0, value, true);
+    run(this.execution, this.accessProtocol(vcpu, kind, gva, size), index);
+    return vcpu.outcome;
+  }
+
+  /** The same, for a scheduler and without `bigint`: the operand is what `vcpu.operand` holds. */
+  accessProtocol(vcpu: Vcpu, kind: AccessKind, gva: number, size: AccessSize): Protocol<void> {
+    vcpu.kind = kind;
+    vcpu.gva = gva;
+    vcpu.size = size;
+    return performAccess(this, vcpu);
+  }
+
+  /**
+   * Hands out the dirty log of a slot and clears it (`KVM_GET_DIRTY_LOG`).
+   *
+   * @returns Page numbers in the slot, in order; or the negative errno of the ioctl.
+   */
+  dirtyLog(id: number, asId: number = 0): number[] | typeof ENOENT {
+    const slot = this.memslots[asId].active.byId(id);
+    if (slot === undefined || slot.dirtyBitmap === null) return ENOENT;
+    return run(this.execution, getDirtyLog(this.mmu, slot), this.updater);
+  }
+
+  /** Lets the strategy do one piece of its background work, if it has any. */
+  sweep(): void {
+    const { strategy } = this.mmu;
+    if (strategy.sweep !== undefined) run(this.execution, strategy.sweep(this.control), this.updater);
+  }
+
+  /** Destroys the VM as 3.11 does: zap everything, delete the private slots, give back the roots. */
+  destroy(): void {
+    run(this.execution, zapAllPages(this.mmu), this.updater);
+    for (const id of this.profile.slotsDeletedAtEnd) {
+      this.memslot({ id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
+    }
+    for (const vcpu of this.vcpus) run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
+  }
+
+  /** The vCPU of that number. */
+  vcpu(index: number): Vcpu {
+    const vcpu = this.vcpus[index];
+    if (vcpu === undefined) {
+      throw new RangeError(`Cannot use vCPU ${index}: the VM has ${this.vcpus.length}; create it first`);
+    }
+    return vcpu;
+  }
+
+  /** The actor that stands for the user-space thread which changes memslots. */
+  readonly updater: number = 1000;
+}
