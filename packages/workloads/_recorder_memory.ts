@@ -10,16 +10,6 @@ const POOL = { hva: 0x7f00_1000_0000, size: 16 << 20, fill: [0x55667788, 0x11223
 /** The infrastructure slot: the guest's code and page tables. It has memory of its own. */
 const INFRA_ID = 0;
 
-/** The flag that {@linkcode RecorderMemory.bulkFlags} toggles: log dirty pages. */
-const LOG_DIRTY = 1;
-
-interface SlotNote {
-  size: number;
-  flags: number;
-  /** Host virtual address; kept when the slot is deleted, as the recorder does. */
-  hva: number;
-}
-
 /**
  * The memory policy of the recorder (memslot_lab.c: `pool_init`, `pool_take`, `slot_create` to `slot_flags`). Its
  * addresses are a choice of ours: the recorder took what `mmap` gave it, and no trace tells.
@@ -27,7 +17,8 @@ interface SlotNote {
 export class RecorderMemory {
   /** Memory set aside before the first operation: that of slot 0, and the pool of all others. */
   readonly regions: readonly HostRegion[];
-  readonly #notes: Map<string, SlotNote> = new Map();
+  /** Host virtual address of each slot that was ever created; a delete keeps it, as in the recorder. */
+  readonly #hvas: Map<string, number> = new Map();
   #poolUsed = 0;
 
   /** @param hugePages Whether the pool has transparent huge pages; the recorder forbids them except in s14. */
@@ -49,22 +40,21 @@ export class RecorderMemory {
 
   /** `slot_move` and `slot_flags`: the slot's own memory; none for a slot that never was. */
   change(marker: TraceMarker): MemslotOperation {
-    return call(marker, marker.num("size"), marker.num("flags"), this.#notes.get(keyOf(marker))?.hva ?? 0);
+    return call(
+      marker,
+      marker.num("size"),
+      marker.num("flags"),
+      this.#hvas.get(keyOf(marker.num("as"), marker.num("id"))) ?? 0,
+    );
   }
 
-  /** The call has returned 0: the recorder notes it. */
+  /**
+   * The call has returned 0: the recorder notes it. Of its notes only the address matters, for a marker tells the rest;
+   * a call that is refused leaves them alone.
+   */
   succeeded(operation: MemslotOperation): void {
     if (operation.size === 0) return;
-    const { size, flags, userspaceAddr: hva } = operation;
-    this.#notes.set(`${operation.asId ?? 0}:${operation.id}`, { size, flags, hva });
-  }
-
-  /** The flags of a slot of address space 0 after `count` toggles of dirty logging, noted. */
-  bulkFlags(id: number, count: number): number | undefined {
-    const note = this.#notes.get(`0:${id}`);
-    if (note === undefined) return undefined;
-    if (count % 2 === 1) note.flags ^= LOG_DIRTY;
-    return note.flags;
+    this.#hvas.set(keyOf(operation.asId ?? 0, operation.id), operation.userspaceAddr);
   }
 
   #take(size: number): number {
@@ -76,8 +66,8 @@ export class RecorderMemory {
   }
 }
 
-function keyOf(marker: TraceMarker): string {
-  return `${marker.num("as")}:${marker.num("id")}`;
+function keyOf(asId: number, id: number): string {
+  return `${asId}:${id}`;
 }
 
 function call(marker: TraceMarker, size: number, flags: number, userspaceAddr: number): MemslotOperation {

@@ -1,0 +1,21 @@
+import { assertThrows } from "@std/assert";
+import { parseTraceText } from "@mmu-lab/tracing";
+import { readRecording } from "@mmu-lab/workloads";
+import { chooseProfile } from "./choose_profile.ts";
+
+function recordingOf(event: string) {
+  const line = (text: string) => `           <...>-211   [000] ...2   21886: ${text}\n`;
+  const trace = line(
+    "tracing_mark_write: seq=0 op=scenario name=s1 cfg=tdp seed=0 vcpus=1 guest_paging=1g-identity",
+  ) +
+    line("tracing_mark_write: seq=5 op=read vcpu=0 gpa=0xd0000000 gva=0xd0000000 size=4") + line(event) +
+    line("tracing_mark_write: seq=5 op=done ret=0 kind=mmio mmio_reads=1 mmio_writes=0 value=0x0");
+  return readRecording(parseTraceText(trace));
+}
+
+Deno.test("chooseProfile() says what it saw when no profile fits", () => {
+  const newer = recordingOf("make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7");
+  assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
+  const noExit = recordingOf("swap_memslots: (install_new_memslots+0x0/0x40) gen_before=0");
+  assertThrows(() => chooseProfile(noExit), RangeError, "it has no EPT violation");
+});

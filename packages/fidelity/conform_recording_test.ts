@@ -1,0 +1,117 @@
+import { assert, assertEquals } from "@std/assert";
+import { type Profile, PROFILES } from "@mmu-lab/machine";
+import { parseTraceText, type TraceLine } from "@mmu-lab/tracing";
+import { readRecording, type Recording } from "@mmu-lab/workloads";
+import { chooseProfile } from "./choose_profile.ts";
+import { conformRecording } from "./conform_recording.ts";
+
+const TESTDATA = new URL("./testdata/", import.meta.url);
+
+async function recordingText(path: string): Promise<string> {
+  const file = await Deno.open(new URL(path, TESTDATA));
+  return await new Response(file.readable.pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+async function read(path: string, change: (text: string) => string = (text) => text): Promise<Recording> {
+  return readRecording(parseTraceText(change(await recordingText(path)), { file: path }), { file: path });
+}
+
+async function recordings(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(new URL(folder, TESTDATA))) {
+    if (name.endsWith(".trace.txt.gz")) names.push(folder + name);
+  }
+  return names.sort();
+}
+
+const SETS: [folder: string, files: number, profile: Profile][] = [
+  ["linux-3.11-ept/ept/", 15, PROFILES["linux_3_11_ept"]],
+  ["linux-3.11-ept/ept-noad/", 8, PROFILES["linux_3_11_ept_noad"]],
+];
+
+for (const [folder, files, profile] of SETS) {
+  Deno.test(`conformRecording() agrees with every recording of ${folder} at levels 1 and 2`, async (t) => {
+    const paths = await recordings(folder);
+    assertEquals(paths.length, files);
+    for (const path of paths) {
+      await t.step(path, async () => {
+        const recording = await read(path);
+        assertEquals(chooseProfile(recording).name, profile.name);
+        const { levels, mismatches } = conformRecording(recording, { profile, file: path });
+        assertEquals(mismatches, []);
+        assertEquals(levels[1]!.matched, levels[1]!.total);
+        assertEquals(levels[2]!.matched, levels[2]!.total);
+        assert(levels[1]!.total > recording.operations.length, "events were compared, not only outcomes");
+        assert(levels[2]!.total > levels[1]!.total);
+      });
+    }
+  });
+
+  Deno.test(`conformRecording() counts what KVM's own statistics count in ${folder}`, async () => {
+    for (const path of await recordings(folder)) {
+      const { statistics } = conformRecording(await read(path), { profile });
+      const text = await Deno.readTextFile(new URL(path.replace(".trace.txt.gz", ".stats.txt"), TESTDATA));
+      const kernel = Object.fromEntries(
+        Object.keys(statistics).map((name) => [name, Number(new RegExp(`^kvm ${name}=(\\d+)$`, "m").exec(text)![1])]),
+      );
+      assertEquals({ ...statistics }, kernel, path);
+    }
+  });
+}
+
+Deno.test("conformRecording() loses the same writes as 3.11 did, and other kernels do not", async () => {
+  const recording = await read("linux-3.11-ept/ept/s18.trace.txt.gz");
+  const fixed = conformRecording(recording, { profile: PROFILES["linux_3_17_ept"], level: 1 });
+  const outcomes = fixed.mismatches.filter(({ kernel }) => kernel.startsWith("ret="));
+  assert(outcomes.some(({ kernel, model }) => kernel.includes("kind=mmio") && model.includes("kind=ram")));
+});
+
+/** Changes the first line of a recording that has `what`, which must be there. */
+function tamper(what: string | RegExp, by: string): (text: string) => string {
+  return (text) => {
+    const changed = text.replace(what, by);
+    assert(changed !== text, `the recording has ${what}`);
+    return changed;
+  };
+}
+
+const TAMPERED: [name: string, level: 1 | 2, change: (text: string) => string][] = [
+  ["an outcome's kind", 1, tamper("kind=mmio", "kind=ram")],
+  ["a value read", 1, tamper("value=0xb5a5a5a5", "value=0xb5a5a5a4")],
+  ["a bit of a raw MMIO spte", 1, tamper(/spte=fff00000d0000b5e/, "spte=fff00000d0000b56")],
+  ["the generation of a mark", 1, tamper(/gen 7ff6b/, "gen 7ff6c")],
+  ["the validity of a check", 1, tamper("valid 0", "valid 1")],
+  ["the page of an spte pointer, once", 1, tamper(/sptep:ffff8800[0-9a-f]{8}(?= gfn d0001)/, "sptep:ffff880012345008")],
+  ["the index of an spte pointer", 1, tamper(/(sptep:ffff8800[0-9a-f]{5})008/, "$1010")],
+  ["the reason of an exit", 2, tamper("reason EPT_MISCONFIG", "reason EPT_VIOLATION")],
+  ["the qualification of an exit", 2, tamper("info 181", "info 182")],
+  ["the gfn in a vCPU's cache", 2, tamper("mmio_gfn=d0000", "mmio_gfn=d0001")],
+  ["the result of a fault", 2, tamper(/(mmio_page_fault_ret: .*) ret=2/, "$1 ret=1")],
+  ["an event left out", 2, tamper(/.*vcpu_match_mmio.*\n/, "")],
+  ["the generation before an update", 2, tamper("gen_before=3", "gen_before=4")],
+];
+
+for (const [name, level, change] of TAMPERED) {
+  Deno.test(`conformRecording() notices ${name} that was changed by hand`, async () => {
+    const path = "linux-3.11-ept/ept/s2.trace.txt.gz";
+    const recording = await read(path, change);
+    const { levels, mismatches } = conformRecording(recording, { profile: PROFILES["linux_3_11_ept"] });
+    assert(levels[level]!.matched < levels[level]!.total);
+    assertEquals(mismatches[0].level, level);
+    if (level === 2) assertEquals(levels[1]!.matched, levels[1]!.total);
+  });
+}
+
+Deno.test("conformRecording() leaves out what depends on when the host is interrupted", async () => {
+  const recording = await read("linux-3.11-ept/ept/s1.trace.txt.gz");
+  const interrupted: TraceLine = {
+    ...recording.operations[5].events[0],
+    name: "kvm_exit",
+    text: "reason EXTERNAL_INTERRUPT rip 0x1002 info 0 800000ef",
+  };
+  const operations = recording.operations.map((operation, i) =>
+    i === 5 ? { ...operation, events: [interrupted, ...operation.events] } : operation
+  );
+  const { mismatches } = conformRecording({ ...recording, operations }, { profile: PROFILES["linux_3_11_ept"] });
+  assertEquals(mismatches, []);
+});

@@ -1,0 +1,50 @@
+/**
+ * Which events of a recording are compared, by level. Level 1 is what the guest and user space can see, and the MMIO
+ * sptes; level 2 adds how KVM got there.
+ *
+ * @module
+ */
+
+/** A level of comparison. */
+export type Level = 1 | 2;
+
+/** The levels, lowest first. */
+export const LEVELS: readonly Level[] = [1, 2];
+
+/** Events of level 1. Of `mmu_spte_set` only those that store an MMIO spte. */
+const LEVEL_1: readonly string[] = ["mmu_spte_set", "mark_mmio_spte", "check_mmio_spte", "handle_mmio_page_fault"];
+
+/** Events that level 2 adds. */
+const LEVEL_2: readonly string[] = [
+  "mmio_page_fault",
+  "mmio_page_fault_ret",
+  "ept_misconfig_ret",
+  "mmu_page_fault",
+  "mmu_page_fault_ret",
+  "kvm_exit",
+  "kvm_page_fault",
+  "vcpu_match_mmio",
+  "kvm_mmio",
+  "kvm_userspace_exit",
+  "set_memory_region",
+  "set_memory_region_ret",
+  "swap_memslots",
+  "flush_shadow_memslot",
+  "kvm_mmu_invalidate_zap_all_pages",
+  "commit_memory_region",
+];
+
+const LEVEL_OF: ReadonlyMap<string, Level> = new Map<string, Level>([
+  ...LEVEL_1.map((name): [string, Level] => [name, 1]),
+  ...LEVEL_2.map((name): [string, Level] => [name, 2]),
+]);
+
+/** The lowest level that compares an event, or `undefined` if none does. */
+export function levelOfEvent(name: string): Level | undefined {
+  return LEVEL_OF.get(name);
+}
+
+/**
+ * Exits that depend on when an interrupt of the host arrives, and not on what the guest does. They are in no level.
+ */
+export const TIMING_EXITS: readonly string[] = ["EXTERNAL_INTERRUPT", "interrupt", "NMI_WINDOW", "INTERRUPT_WINDOW"];

@@ -1,0 +1,28 @@
+/**
+ * Holds the model against a real kernel: carries out what a recording asked of KVM, and compares what came of it, event
+ * by event.
+ *
+ * @example
+ * ```ts
+ * import { align } from "@mmu-lab/fidelity";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const kernel = ["exit", "check", "mark"];
+ * const model = ["exit", "mark"];
+ * assertEquals(align(3, 2, (l, r) => kernel[l] === model[r]), [
+ *   { left: 0, right: 0 },
+ *   { left: 1, right: -1 },
+ *   { left: 2, right: 1 },
+ * ]);
+ * ```
+ *
+ * @module
+ */
+export * from "./levels.ts";
+export * from "./conform_recording.ts";
+export * from "./choose_profile.ts";
+export * from "./comparable.ts";
+export * from "./align.ts";
+export * from "./page_renaming.ts";
+export * from "./event_collector.ts";
+export * from "./outcome.ts";

@@ -1,0 +1,39 @@
+/**
+ * Renames the model's shadow pages to the kernel's: a bijection at every moment. A page of the model has one frame of the
+ * recorded machine for as long as it lives; a frame may serve another page once the first is gone.
+ */
+export class PageRenaming {
+  readonly #frameOf: Map<number, number> = new Map();
+  readonly #serialIn: Map<number, number> = new Map();
+  readonly #isLive: (serial: number) => boolean;
+
+  /**
+   * Makes an empty renaming.
+   *
+   * @param isLive Whether the model still has the page of that serial.
+   */
+  constructor(isLive: (serial: number) => boolean) {
+    this.#isLive = isLive;
+  }
+
+  /**
+   * Whether a page of the model and a frame of the kernel can be one and the same.
+   *
+   * @param serial Serial of the model's page.
+   * @param frame Frame of the kernel's page.
+   */
+  canMatch(serial: number, frame: number): boolean {
+    const known = this.#frameOf.get(serial);
+    if (known !== undefined) return known === frame;
+    const other = this.#serialIn.get(frame);
+    return other === undefined || !this.#isLive(other);
+  }
+
+  /** Makes them one and the same from now on, if they can be; says whether they can. */
+  match(serial: number, frame: number): boolean {
+    if (!this.canMatch(serial, frame)) return false;
+    this.#frameOf.set(serial, frame);
+    this.#serialIn.set(frame, serial);
+    return true;
+  }
+}

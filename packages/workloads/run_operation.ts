@@ -1,0 +1,78 @@
+import { type AccessOutcome, type Profile, Vm } from "@mmu-lab/machine";
+import { MEM_LOG_DIRTY_PAGES } from "@mmu-lab/memslots";
+import type { TraceSink } from "@mmu-lab/tracing";
+import { RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
+import type { BulkFlagsOperation, Operation, Scenario } from "./scenario.ts";
+
+/** What came of an operation. */
+export interface OperationResult {
+  /** 0, or a negative errno. */
+  readonly ret: number;
+  /** Of an access. Overwritten by the vCPU's next access. */
+  readonly access?: AccessOutcome;
+  /** Of the dirty-log ioctl: the pages of the slot that were dirty, in order. */
+  readonly dirty?: readonly number[];
+}
+
+/**
+ * Makes the VM that a scenario starts with.
+ *
+ * @param scenario What is going to happen.
+ * @param profile The kernel and processor.
+ * @param trace Where tracepoints go; nowhere unless told.
+ */
+export function vmForScenario(scenario: Scenario, profile: Profile, trace?: TraceSink): Vm {
+  return new Vm(profile, {
+    ...(scenario.guest === "recorder" ? { guest: RECORDER_GUEST, userspace: RECORDER_USERSPACE } : {}),
+    hostMemory: scenario.hostMemory,
+    ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
+    ...(trace === undefined ? {} : { trace }),
+  });
+}
+
+/**
+ * Carries out one operation of a scenario, straight through.
+ *
+ * @param vm A VM made by {@linkcode vmForScenario}, with all earlier operations carried out.
+ * @param operation What happens.
+ */
+export function runOperation(vm: Vm, operation: Operation): OperationResult {
+  switch (operation.op) {
+    case "read":
+    case "write":
+    case "rmw": {
+      const { vcpu, op, gva, size, value } = operation;
+      return { ret: 0, access: vm.access(vcpu, op, gva, size, value === undefined ? 0n : BigInt(value)) };
+    }
+    case "memslot":
+      return { ret: vm.memslot(operation) };
+    case "bulk-flags":
+      return { ret: bulkFlags(vm, operation) };
+    case "get-dirty-log": {
+      const dirty = vm.dirtyLog(operation.id);
+      return typeof dirty === "number" ? { ret: dirty } : { ret: 0, dirty };
+    }
+    case "vcpu-create":
+      vm.createVcpu();
+      return { ret: 0 };
+    case "vcpu-start":
+      vm.startVcpu(operation.vcpu ?? 0);
+      return { ret: 0 };
+    case "vm-destroy":
+      vm.destroy();
+      return { ret: 0 };
+  }
+}
+
+function bulkFlags(vm: Vm, operation: BulkFlagsOperation): number {
+  const asId = operation.asId ?? 0;
+  for (let i = 0; i < operation.count; i++) {
+    const slot = vm.memslots[asId].active.byId(operation.id);
+    if (slot === undefined) throw new RangeError(`Cannot change the flags of slot ${operation.id}: there is none`);
+    const { id, baseGfn, npages, userspaceAddr } = slot;
+    const flags = slot.flags ^ MEM_LOG_DIRTY_PAGES;
+    const ret = vm.memslot({ asId, id, gpa: baseGfn * 4096, size: npages * 4096, flags, userspaceAddr });
+    if (ret !== 0) return ret;
+  }
+  return 0;
+}
