@@ -3,6 +3,9 @@ import type { UpdatePhase } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import type { Generation, InvalidationStrategy, MemslotChange, MmuControl } from "./strategy.ts";
 
+/** A local name, for V8 reads an imported function from its module again at each call, and every MMIO access calls it. */
+const numberOf = mmioGeneration;
+
 /** The rule of 3.11, the first kernel with the generation: 19 bits, zap at the last two values, checked at commit. */
 export const GENERATION_3_11: MmioGenerationRule = ERAS.G1.mmio!;
 
@@ -26,9 +29,9 @@ export function generation(rule: MmioGenerationRule = GENERATION_3_11): Invalida
   return {
     name: "generation",
     maxGeneration: rule.mask,
-    stamp: (view: MemslotsView): Generation => mmioGeneration(rule, view.generation),
+    stamp: (view: MemslotsView): Generation => numberOf(rule, view.generation),
     isCurrent: (stored: Generation, view: MemslotsView, _gfn: Gfn): boolean =>
-      !view.updateInProgress && stored === mmioGeneration(rule, view.generation),
+      !view.updateInProgress && stored === numberOf(rule, view.generation),
     *onMemslotUpdate(phase: UpdatePhase, change: MemslotChange, mmu: MmuControl): Protocol<void> {
       if (phase !== rule.wrapCheckedAt || !wraps(rule, mmioGeneration(rule, change.generation))) return;
       mmu.counters.counts[Work.wrapZaps]++;

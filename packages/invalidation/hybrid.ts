@@ -13,6 +13,8 @@ import type { Generation, InvalidationStrategy, MemslotChange, MmuControl } from
 export interface HybridOptions {
   /** Width and start of the generation; its wrap rule is not used, as nothing happens at a wrap. */
   readonly rule?: MmioGenerationRule;
+  /** Generations that one publication of memslots takes, in this era; 1 unless told. */
+  readonly step?: number;
   /** Shadow pages that one piece of the background sweep goes through; 64 unless told. */
   readonly pagesPerSweep?: number;
 }
@@ -25,7 +27,7 @@ export interface HybridOptions {
  * Why it is sound: an entry goes in the first pass that meets it stale. One that a pass met while it was current is met
  * by the next pass, so an entry outlives at most two passes. Each pass is held under a quarter of the numbers: the
  * background sweep may be as slow as it likes, for a memslot update does itself whatever share of the pass has fallen
- * due.
+ * due. A quarter must hold one publication, for entries are still made between an update's sweep and its publication.
  *
  * | event | cost |
  * |---|---|
@@ -36,13 +38,20 @@ export interface HybridOptions {
  * | memory | a cursor |
  *
  * @param options Generation rule and the size of a sweep.
- * @throws {RangeError} If the rule has fewer than 3 bits or `pagesPerSweep` is not a positive integer.
+ * @throws {RangeError} If the rule has fewer than 3 bits or less than four steps, or if `pagesPerSweep` is not a positive
+ * integer.
  */
 export function hybrid(options: HybridOptions = {}): InvalidationStrategy {
   const rule = options.rule ?? GENERATION_3_11;
   const pagesPerSweep = options.pagesPerSweep ?? 64;
   checkRule(rule);
   if (rule.mask < 7) throw new RangeError(`Cannot sweep with generation mask ${rule.mask}: expected at least 3 bits`);
+  const step = options.step ?? 1;
+  if (4 * step > rule.mask + 1) {
+    throw new RangeError(
+      `Cannot sweep with generation mask ${rule.mask} and steps of ${step}: expected four steps or more`,
+    );
+  }
   if (!Number.isInteger(pagesPerSweep) || pagesPerSweep < 1) {
     throw new RangeError(`Cannot sweep ${pagesPerSweep} pages at a time: expected a positive integer`);
   }
@@ -99,7 +108,7 @@ class Hybrid implements InvalidationStrategy {
 
   /** How many pages of this pass must have been swept before the next number may become visible. */
   #due(mmu: MmuControl): number {
-    return Math.ceil((mmu.sweepLength * Math.min(this.#elapsed, this.#passBudget)) / this.#passBudget);
+    return Math.floor((mmu.sweepLength * Math.min(this.#elapsed, this.#passBudget)) / this.#passBudget);
   }
 
   /** Sweeps some pages; says whether that ended a pass. */

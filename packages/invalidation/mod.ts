@@ -26,3 +26,8 @@ export * from "./hybrid.ts";
 export * from "./seed_v2.ts";
 export * from "./none.ts";
 export * from "./strategies.ts";
+export * from "./narrow_era.ts";
+export * from "./conformance.ts";
+export * from "./conformance_cases.ts";
+export * from "./conformance_world.ts";
+export * from "./reference_world.ts";

@@ -39,7 +39,8 @@ export const STRATEGIES: Readonly<Record<string, NamedStrategy>> = {
   },
   hybrid: {
     summary: "generation with a bounded background sweep, so that a wrap stops nobody",
-    create: (era) => hybrid({ rule: ruleOf(era, "hybrid") }),
+    create: (era) =>
+      hybrid({ rule: ruleOf(era, "hybrid"), step: era.memslots.publishStep + era.memslots.completeStep }),
   },
   seedV2: {
     summary: "version 2 of the 2013 series: as generation, but a wrap zaps by the walk of 3.10",

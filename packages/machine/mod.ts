@@ -26,3 +26,5 @@ export * from "./device_bus.ts";
 export * from "./run_vcpu.ts";
 export * from "./emulate.ts";
 export * from "./set_memory_region.ts";
+export * from "./hash_vm.ts";
+export * from "./oracle.ts";

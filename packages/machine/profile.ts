@@ -1,6 +1,6 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { HardwareBackend, MmioCacheRule } from "@mmu-lab/paging";
+import type { HardwareBackend, MmioCacheRule, UnexpectedSpte } from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -31,6 +31,8 @@ export interface Profile {
   readonly strategy: StrategyFactory;
   /** The per-vCPU MMIO cache. */
   readonly cacheRule: MmioCacheRule;
+  /** What becomes of an MMIO fault whose entry is neither MMIO nor gone. */
+  readonly unexpectedSpte: UnexpectedSpte;
   /** Slots that the kernel allows. */
   readonly slotLimits: MemslotLimits;
   /** Slots that KVM makes when the first vCPU is created. */

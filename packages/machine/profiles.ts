@@ -15,11 +15,37 @@ const LINUX_3_11_EPT: Profile = {
   backend: () => eptBackend(HASWELL),
   strategy: STRATEGIES.generation.create,
   cacheRule: { generation: "none", skipWhileInFlux: false },
+  unexpectedSpte: "bug",
   slotLimits: { userSlots: 125, privateSlots: 3 },
   // The identity map for real mode without paging (vmx.c, alloc_identity_pagetable).
   privateSlots: [{ id: 0x7f, gpa: 0xfffbc000, size: 0x1000 }],
   slotsDeletedAtEnd: [0x7e, 0x7f, 0x7d],
   flushSlot: "obsolete-all",
+};
+
+const LINUX_3_17_EPT: Profile = {
+  ...LINUX_3_11_EPT,
+  name: "linux_3_17_ept",
+  summary: "Linux 3.17, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
+  era: ERAS.G2,
+  layout: () => mmioLayout("linux_3_17_ept"),
+  cacheRule: { generation: "full", skipWhileInFlux: false },
+};
+
+const LINUX_4_4_EPT: Profile = {
+  ...LINUX_3_17_EPT,
+  name: "linux_4_4_ept",
+  summary: "Linux 4.4, Intel EPT: as 3.17, and a spurious MMIO fault is tried again instead of killing the VM (B23)",
+  unexpectedSpte: "retry",
+};
+
+const LINUX_5_13_EPT: Profile = {
+  ...LINUX_4_4_EPT,
+  name: "linux_5_13_ept",
+  summary: "the generation rules of Linux 5.13: in-progress flag beside the number, nothing cached in flux",
+  era: ERAS.G8,
+  layout: () => mmioLayout("linux_6_1_ept"),
+  cacheRule: { generation: "full", skipWhileInFlux: true },
 };
 
 /** The kernels that the lab can be, by name. */
@@ -41,14 +67,9 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.11 as released, Intel EPT without accessed and dirty bits, so without prefetch",
       backend: () => eptBackend({ ...HASWELL, accessedDirty: false }),
     },
-    {
-      ...LINUX_3_11_EPT,
-      name: "linux_3_17_ept",
-      summary: "Linux 3.17, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
-      era: ERAS.G2,
-      layout: () => mmioLayout("linux_3_17_ept"),
-      cacheRule: { generation: "full", skipWhileInFlux: false } as const,
-    },
+    LINUX_3_17_EPT,
+    LINUX_4_4_EPT,
+    LINUX_5_13_EPT,
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

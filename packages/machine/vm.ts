@@ -1,7 +1,15 @@
 import type { MmuControl } from "@mmu-lab/invalidation";
 import { ENOENT, Memslots } from "@mmu-lab/memslots";
 import type { MemoryRegion } from "@mmu-lab/memslots";
-import { freeRoot, getDirtyLog, type HardwareBackend, Mmu, mmuControl, zapAllPages } from "@mmu-lab/paging";
+import {
+  freeRoot,
+  getDirtyLog,
+  type HardwareBackend,
+  MIN_MMU_PAGES,
+  Mmu,
+  mmuControl,
+  zapAllPages,
+} from "@mmu-lab/paging";
 import { Execution, Lock, type Protocol, run, Srcu } from "@mmu-lab/protocol";
 import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
 import { DeviceBus, type MmioUserspace, SILENT_USERSPACE } from "./device_bus.ts";
@@ -23,7 +31,7 @@ export interface VmOptions {
   readonly hostMemory?: readonly HostRegion[];
   /** Where tracepoints go; nowhere unless told. */
   readonly trace?: TraceSink;
-  /** Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`); 2 percent of its memory, at least 64, unless told. */
+  /** Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`), at least 64; 2 percent of its memory unless told. */
   readonly maxShadowPages?: number;
 }
 
@@ -82,14 +90,18 @@ export class Vm {
    *
    * @param profile The kernel and processor.
    * @param options The rest.
-   * @throws {RangeError} If the profile's strategy does not fit its layout or era.
+   * @throws {RangeError} If the profile's strategy does not fit its layout or era, or with fewer than 64 shadow pages.
    */
   constructor(profile: Profile, options: VmOptions = {}) {
+    const { maxShadowPages } = options;
+    if (maxShadowPages !== undefined && !(maxShadowPages >= MIN_MMU_PAGES)) {
+      throw new RangeError(`Cannot give a VM ${maxShadowPages} shadow pages: expected at least ${MIN_MMU_PAGES}`);
+    }
     this.profile = profile;
     this.guest = options.guest ?? FLAT_GUEST;
     this.userspace = options.userspace ?? SILENT_USERSPACE;
     this.host = new HostMemory(options.hostMemory);
-    this.maxShadowPages = options.maxShadowPages;
+    this.maxShadowPages = maxShadowPages;
     this.backend = profile.backend();
     const rule = profile.era.memslots;
     this.memslots = Array.from({ length: rule.addressSpaces }, (_, asId) => new Memslots(asId, rule));
@@ -100,6 +112,7 @@ export class Vm {
       bits: this.backend.bits,
       strategy: profile.strategy(profile.era),
       cacheRule: profile.cacheRule,
+      unexpectedSpte: profile.unexpectedSpte,
       rootLevel: 4,
       maxPageLevel: 3,
       host: this.host,
@@ -108,7 +121,7 @@ export class Vm {
     this.mmu.emulator = {
       emulate: (vcpu, address, retry) => emulateInstruction(this, this.vcpus[vcpu.index], address, retry),
     };
-    if (options.maxShadowPages !== undefined) this.mmu.maxPages = options.maxShadowPages;
+    if (maxShadowPages !== undefined) this.mmu.maxPages = maxShadowPages;
     this.control = mmuControl(this.mmu);
   }
 

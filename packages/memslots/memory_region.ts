@@ -70,7 +70,7 @@ export function classifyChange(
     return EINVAL;
   }
   if (!Number.isInteger(id) || id < 0 || id >= limits.userSlots + limits.privateSlots) return EINVAL;
-  if (gpa + size > 2 ** 64) return EINVAL;
+  if (gpa + size >= 2 ** 64) return EINVAL;
   const baseGfn = gpa / 4096;
   const npages = size / 4096;
   if (npages > MAX_PAGES) return EINVAL;

@@ -97,3 +97,12 @@ export function markPageDirty(slot: Memslot, gfn: Gfn): void {
   const page = gfn - slot.baseGfn;
   slot.dirtyBitmap[page >>> 5] |= 1 << (page & 31);
 }
+
+/**
+ * A number that is equal for slots that look the same to a fault: place, size, flags and validity. To tell what an actor
+ * has seen; distinct slots differ as long as gfns are below 2^28.
+ */
+export function slotIdentity(slot: Memslot | undefined): number {
+  if (slot === undefined) return -1;
+  return ((slot.baseGfn * 64 + slot.id) * 4096 + slot.npages) * 8 + slot.flags * 2 + (slot.invalid ? 1 : 0);
+}

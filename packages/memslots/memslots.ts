@@ -1,4 +1,6 @@
 import type { GenerationRule, MemslotsView } from "./generation_rule.ts";
+import type { StateHasher } from "@mmu-lab/protocol";
+import { slotIdentity } from "./memslot.ts";
 import { MemslotSet } from "./memslot_set.ts";
 
 /**
@@ -10,8 +12,11 @@ export class Memslots implements MemslotsView {
   /** Address space: 0 normal, 1 system management mode. */
   readonly asId: number;
   #active: MemslotSet = new MemslotSet();
-  #generation: number;
+  // 0 at first: so V8 knows it as a small integer, where undefined at first would make it a boxed float.
+  #generation: number = 0;
   #flag = false;
+  /** The bit of the number that tells an update in progress, or 0: a bit is cheaper to test than the rule's text. */
+  readonly #oddBit: number = 0;
   readonly #rule: GenerationRule;
 
   /**
@@ -24,6 +29,7 @@ export class Memslots implements MemslotsView {
     this.asId = asId;
     this.#rule = rule;
     this.#generation = rule.start(asId);
+    this.#oddBit = rule.inProgress === "odd" ? 1 : 0;
   }
 
   /** The set that readers see now. */
@@ -38,12 +44,18 @@ export class Memslots implements MemslotsView {
 
   /** Whether readers can tell that an update is in progress. */
   get updateInProgress(): boolean {
-    return this.#rule.inProgress === "odd" ? this.#generation % 2 !== 0 : this.#flag;
+    return (this.#generation & this.#oddBit) !== 0 || this.#flag;
   }
 
   /** The generation that the next update will end with. */
   get nextGeneration(): number {
     return this.#generation + this.#rule.publishStep + this.#rule.completeStep;
+  }
+
+  /** Folds the published state into a hash. */
+  hashInto(hasher: StateHasher): void {
+    hasher.add(this.#generation).add(this.#flag ? 1 : 0);
+    for (const slot of this.#active) hasher.add(slotIdentity(slot)).add(slot.userspaceAddr);
   }
 
   /** Makes a new set visible, with the number that the rule gives a set in flux. */

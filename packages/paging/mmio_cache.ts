@@ -1,4 +1,5 @@
 import type { Gfn, MemslotsView } from "@mmu-lab/memslots";
+import type { StateHasher } from "@mmu-lab/protocol";
 
 /** What a kernel's per-vCPU MMIO cache knows of the memslot generation (facts sheet 3.1). KVM policy. */
 export interface MmioCacheRule {
@@ -51,6 +52,11 @@ export class MmioCache {
   /** Whether the address is the remembered page by gva (`vcpu_match_mmio_gva`). */
   matchesGva(gva: number, view: MemslotsView): boolean {
     return this.gva !== 0 && this.gva === gva - (gva % 4096) && this.#isCurrent(view);
+  }
+
+  /** Folds what is remembered into a hash. */
+  hashInto(hasher: StateHasher): void {
+    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.#generation);
   }
 
   #isCurrent(view: MemslotsView): boolean {

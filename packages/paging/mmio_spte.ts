@@ -8,6 +8,8 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** The bits of an access that an MMIO spte may store: write 2, user 4 (`mark_mmio_spte` drops exec). */
 const WRITE_USER = 6;
+/** A local constant, for V8 reads an imported object from its module again at each use. */
+const MARKED = Work.mmioSptesMarked;
 
 /**
  * Writes an MMIO spte (`mark_mmio_spte`, 3.11 mmu.c; facts sheet 2.4). The generation is read here, late, from the
@@ -28,7 +30,10 @@ export function markMmioSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: numbe
     trace.emit(MARK_MMIO_SPTE, vcpu.index, sptep, gfn, stored, generation);
     trace.emit(MMU_SPTE_SET, vcpu.index, sptep, lo, hi);
   }
-  mmu.counters.counts[Work.mmioSptesMarked]++;
+  if (mmu.isPresent(mmu.pool.lo(page, index), mmu.pool.hi(page, index))) {
+    mmu.warnings.push(`an MMIO spte for gfn 0x${gfn.toString(16)} is written over a present one`);
+  }
+  mmu.counters.counts[MARKED]++;
   mmu.setSpte(page, index, lo, hi);
 }
 

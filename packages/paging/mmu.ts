@@ -1,7 +1,7 @@
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
-import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
+import { type Gfn, type Memslot, type Memslots, slotIdentity } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
-import { type MmioLayout, pfnOfLanes } from "@mmu-lab/spte-encoding";
+import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
 import type { GuestPaging } from "./backend.ts";
 import type { Emulator } from "./emulator.ts";
@@ -12,6 +12,13 @@ import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
+
+/**
+ * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
+ * `RET_MMIO_PF_BUG` (3.11; another vCPU may have mapped memory there meanwhile, which is bug B23). `retry`: the processor
+ * tries again, as entries with reserved bits are looked for in another way (from 4.4 on). Facts sheet 2.7, 3.3.
+ */
+export type UnexpectedSpte = "bug" | "retry";
 
 /** What the MMU of a VM is put together from. */
 export interface MmuParts {
@@ -27,6 +34,8 @@ export interface MmuParts {
   readonly strategy: InvalidationStrategy;
   /** The per-vCPU cache of this kernel. */
   readonly cacheRule: MmioCacheRule;
+  /** What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. */
+  readonly unexpectedSpte: UnexpectedSpte;
   /** Levels of the shadow tables: 4 or 5. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps: level 1, 2 or 3. */
@@ -38,7 +47,7 @@ export interface MmuParts {
 }
 
 /** Shadow pages a VM may always have, however small (`KVM_MIN_ALLOC_MMU_PAGES`). */
-const MIN_MMU_PAGES = 64;
+export const MIN_MMU_PAGES = 64;
 
 /**
  * The MMU of one VM: shadow pages, `mmu_lock`, and what the functions of this package work on. It holds state and the
@@ -59,6 +68,8 @@ export class Mmu {
   readonly bits: SpteBits;
   /** How MMIO sptes are forgotten. */
   readonly strategy: InvalidationStrategy;
+  /** What becomes of an MMIO fault whose entry is neither MMIO nor gone. */
+  readonly unexpectedSpte: UnexpectedSpte;
   /** Levels of the shadow tables. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps. */
@@ -81,6 +92,11 @@ export class Mmu {
   readonly zapped: PageId[] = [];
   /** Shadow pages that hold at least one MMIO spte. */
   pagesWithMmio = 0;
+  /**
+   * What the kernel would have warned of (`WARN_ON`), as sentences. Empty unless something went wrong that the kernel
+   * notices and survives.
+   */
+  readonly warnings: string[] = [];
   /** Where the next sweep goes on. */
   sweepCursor: PageId = 0;
 
@@ -109,6 +125,7 @@ export class Mmu {
     this.layout = layout;
     this.bits = parts.bits;
     this.strategy = strategy;
+    this.unexpectedSpte = parts.unexpectedSpte;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;
@@ -142,7 +159,9 @@ export class Mmu {
   /** The slot of a gfn as a vCPU sees it now, invalid or not. */
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
-    return this.memslots[vcpu.asId].active.find(gfn);
+    const slot = this.memslots[vcpu.asId].active.find(gfn);
+    this.execution.observe(slotIdentity(slot));
+    return slot;
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */
@@ -152,7 +171,8 @@ export class Mmu {
 
   /** The page that a table entry links: shadow pages have their ids as frame numbers (modelling choice). */
   childOf(lo: number, hi: number): PageId {
-    return pfnOfLanes(lo, hi);
+    // An id fits 31 bits, so this is its frame number without the float that pfnOfLanes needs for 40.
+    return (hi << 20) | (lo >>> 12);
   }
 
   /** Writes an entry and keeps the page's MMIO count. Under `mmu_lock`. */

@@ -37,14 +37,18 @@ class Control implements MmuControl {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;
     mmu.lock.assertHeld("walk all shadow pages");
+    const everyPage = filter === "every-page";
+    let visited = 0;
     let page = pool.newest;
     while (page !== NO_PAGE) {
-      counters.counts[Work.pagesVisited]++;
+      visited++;
       const next = pool.olderThan(page);
-      const skip = isInvalid(pool.role[page]) || (filter === "mmio-cached" && !pool.mmioCached(page));
-      if (!skip) prepareZap(mmu, page);
-      page = next;
+      // A root in use stays on the list when it is zapped; that no restart zaps it again is a modelling choice.
+      const zaps = (everyPage || pool.mmioCached(page)) && !isInvalid(pool.role[page]);
+      // As the kernel: after each page that went, from the head of the list again.
+      page = zaps && prepareZap(mmu, page) > 0 ? pool.newest : next;
     }
+    counters.counts[Work.pagesVisited] += visited;
     commitZap(mmu);
   }
 
@@ -71,16 +75,15 @@ function sweepPage(mmu: Mmu, page: number, isStale: (stored: number) => boolean)
   const { pool, layout, counters } = mmu;
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
-  let left = pool.mmioCount[page];
-  let index = 0;
-  for (; left > 0; index++) {
-    const lo = lanes[offset + 2 * index];
-    const hi = lanes[offset + 2 * index + 1];
-    if (!layout.isMmio(lo, hi)) continue;
-    left--;
-    if (!isStale(layout.generationOf(lo, hi))) continue;
+  const end = offset + 1024;
+  let at = offset;
+  // It may stop at the last MMIO spte: the count says how many there are.
+  for (let left = pool.mmioCount[page]; left > 0; left--) {
+    const found = layout.nextMmio(lanes, at, end);
+    at = found + 2;
+    if (!isStale(layout.generationOf(lanes[found], lanes[found + 1]))) continue;
     counters.counts[Work.mmioSptesZapped]++;
-    mmu.setSpte(page, index, 0, 0);
+    mmu.setSpte(page, (found - offset) >> 1, 0, 0);
   }
-  counters.counts[Work.sptesVisited] += index;
+  counters.counts[Work.sptesVisited] += (at - offset) >> 1;
 }

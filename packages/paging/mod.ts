@@ -44,3 +44,5 @@ export * from "./zap.ts";
 export * from "./root.ts";
 export * from "./write_protect.ts";
 export * from "./mmu_control.ts";
+export * from "./hash_mmu.ts";
+export * from "./books.ts";

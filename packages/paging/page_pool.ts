@@ -10,9 +10,10 @@ export type SpteId = number;
 export const NO_PAGE: PageId = -1;
 
 const ENTRIES = 512;
-/** Pages in one piece of the entry buffer: 64 pages, 256 KiB. */
-const CHUNK_SHIFT = 6;
-const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1;
+/** Two lanes for each entry: a page begins at lane `page << PAGE_SHIFT`. */
+const PAGE_SHIFT = 10;
+/** Room of a new pool in pages: 64 KiB of entries. */
+const FIRST_CAPACITY = 16;
 
 /** Bits of the `state` column. */
 const LIVE = 1;
@@ -54,7 +55,7 @@ export class ShadowPagePool {
   /** Pages that are allocated and not zapped (`n_used_mmu_pages`). Kept by the MMU. */
   used = 0;
 
-  #chunks: Int32Array[] = [];
+  #lanes: Int32Array = new Int32Array(0);
   #newer: Int32Array = new Int32Array(0);
   #older: Int32Array = new Int32Array(0);
   #hashNext: Int32Array = new Int32Array(0);
@@ -70,30 +71,30 @@ export class ShadowPagePool {
 
   /** Low lane of an entry, int32. */
   lo(page: PageId, index: number): number {
-    return this.#chunks[page >> CHUNK_SHIFT][((page & CHUNK_MASK) << 10) | (index << 1)];
+    return this.#lanes[(page << PAGE_SHIFT) | (index << 1)];
   }
 
   /** High lane of an entry, int32. */
   hi(page: PageId, index: number): number {
-    return this.#chunks[page >> CHUNK_SHIFT][((page & CHUNK_MASK) << 10) | (index << 1) | 1];
+    return this.#lanes[(page << PAGE_SHIFT) | (index << 1) | 1];
   }
 
   /** Writes both lanes of an entry. */
   set(page: PageId, index: number, lo: number, hi: number): void {
-    const chunk = this.#chunks[page >> CHUNK_SHIFT];
-    const at = ((page & CHUNK_MASK) << 10) | (index << 1);
-    chunk[at] = lo;
-    chunk[at + 1] = hi;
+    const lanes = this.#lanes;
+    const at = (page << PAGE_SHIFT) | (index << 1);
+    lanes[at] = lo;
+    lanes[at + 1] = hi;
   }
 
   /** The buffer that holds a page's 512 entries, as lo, hi, lo, hi, ..., for loops over a whole page. */
   lanes(page: PageId): Int32Array {
-    return this.#chunks[page >> CHUNK_SHIFT];
+    return this.#lanes;
   }
 
   /** Where a page's entries begin in {@linkcode ShadowPagePool.lanes}. */
   laneOffset(page: PageId): number {
-    return (page & CHUNK_MASK) << 10;
+    return page << PAGE_SHIFT;
   }
 
   /** Whether the id names a page that is allocated now. */
@@ -207,8 +208,7 @@ export class ShadowPagePool {
 
   #grow(): PageId {
     const page = this.length++;
-    if (page >> CHUNK_SHIFT === this.#chunks.length) this.#chunks.push(new Int32Array(ENTRIES * 2 << CHUNK_SHIFT));
-    if (page >= this.gfn.length) this.#growColumns(Math.max(64, 2 * this.gfn.length));
+    if (page >= this.gfn.length) this.#growColumns(Math.max(FIRST_CAPACITY, 2 * this.gfn.length));
     return page;
   }
 
@@ -223,6 +223,9 @@ export class ShadowPagePool {
       grown.set(column);
       return grown;
     };
+    const lanes = new Int32Array(capacity << PAGE_SHIFT);
+    lanes.set(this.#lanes);
+    this.#lanes = lanes;
     this.gfn = float(this.gfn);
     this.serial = float(this.serial);
     this.role = int(this.role);

@@ -2,7 +2,7 @@ import type { Gfn } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
-import { SPTE_LARGE } from "./spte_bits.ts";
+import { SPTE_LARGE, SPTE_PRESENT } from "./spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** 2^(-9 (level - 1)) at index `level`: what a gfn is multiplied by to find its index. Exact, being powers of two. */
@@ -21,25 +21,32 @@ export function entryIndex(gfn: Gfn, level: number): number {
  * Without a root the entry is 0, as from 4.10 on; 3.11 would follow the invalid root.
  */
 export function walkShadow(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, stopLevel: number = 1): void {
-  const { pool, counters } = mmu;
+  const { pool, counters, layout } = mmu;
   const walk = vcpu.walk;
   let page = vcpu.root;
-  walk.page = page;
-  walk.level = 0;
-  walk.lo = 0;
-  walk.hi = 0;
-  if (page === NO_PAGE) return;
-  for (let level: number = mmu.rootLevel;; level--) {
-    const index = entryIndex(gfn, level);
-    const lo = pool.lo(page, index);
-    const hi = pool.hi(page, index);
-    counters.counts[Work.sptesVisited]++;
+  if (page === NO_PAGE) {
     walk.page = page;
-    walk.index = index;
-    walk.level = level;
-    walk.lo = lo;
-    walk.hi = hi;
-    if (level <= stopLevel || (lo & SPTE_LARGE) !== 0 || !mmu.isPresent(lo, hi)) return;
+    walk.level = 0;
+    walk.lo = 0;
+    walk.hi = 0;
+    return;
+  }
+  const lanes = pool.lanes(page);
+  const rootLevel: number = mmu.rootLevel;
+  let level = rootLevel;
+  for (;; level--) {
+    const at = pool.laneOffset(page) | (entryIndex(gfn, level) << 1);
+    const lo = lanes[at];
+    const hi = lanes[at | 1];
+    if (level <= stopLevel || (lo & (SPTE_LARGE | SPTE_PRESENT)) !== SPTE_PRESENT || layout.isMmio(lo, hi)) {
+      walk.page = page;
+      walk.index = (at >> 1) & 511;
+      walk.level = level;
+      walk.lo = lo;
+      walk.hi = hi;
+      break;
+    }
     page = mmu.childOf(lo, hi);
   }
+  counters.counts[Work.sptesVisited] += rootLevel - level + 1;
 }

@@ -1,3 +1,5 @@
+import type { StateHasher } from "@mmu-lab/protocol";
+
 const ENTRIES = 512;
 const EMPTY = -1;
 
@@ -31,6 +33,13 @@ export class Tlb {
     this.#page[at] = page;
     this.#pfn[at] = pfn;
     this.#writable[at] = writable ? 1 : 0;
+  }
+
+  /** Folds the translations into a hash. */
+  hashInto(hasher: StateHasher): void {
+    for (let at = 0; at < ENTRIES; at++) {
+      if (this.#page[at] !== EMPTY) hasher.add(this.#page[at]).add(this.#pfn[at]).add(this.#writable[at]);
+    }
   }
 
   /** Forgets everything. */

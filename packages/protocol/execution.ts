@@ -1,12 +1,43 @@
+import { StateHasher } from "./state_hasher.ts";
 import { WorkCounters } from "./work_counters.ts";
 
 /**
- * What the actors of one world share with the scheduler that drives them: who runs now, and the work done. Locks and
- * SRCU domains of a world are made with its execution.
+ * What the actors of one world share with the scheduler that drives them: who runs now, the work done, and what each
+ * actor has seen. Locks and SRCU domains of a world are made with its execution.
  */
 export class Execution {
   /** The actor whose code runs now; a scheduler sets it before it resumes a protocol. */
   actor = 0;
   /** Work done in this world, by all actors. */
   readonly counters: WorkCounters = new WorkCounters();
+  /** Digests of what each actor has observed; `undefined` until a scheduler asks for them. */
+  #seen: StateHasher[] | undefined;
+
+  /**
+   * Begins to keep digests of observations. An explorer that recognizes states it has met needs them: what an actor
+   * holds in local variables is a function of what it has observed.
+   *
+   * @param actors How many actors there are; their ids are 0 to `actors - 1`.
+   */
+  keepObservations(actors: number): void {
+    this.#seen = Array.from({ length: actors }, () => new StateHasher());
+  }
+
+  /**
+   * Says that the running actor has read `value` from shared state and keeps it, or something made of it, in a local
+   * variable beyond its next step. Costs a comparison where nobody keeps digests.
+   */
+  observe(value: number): void {
+    if (this.#seen !== undefined) this.#seen[this.actor]?.add(value);
+  }
+
+  /** Says that the running actor has no local state left from before: its observations begin anew. */
+  forget(): void {
+    this.#seen?.[this.actor]?.reset();
+  }
+
+  /** Digest of what an actor has observed since it last forgot. */
+  observed(actor: number): number {
+    return this.#seen?.[actor].value ?? 0;
+  }
 }

@@ -1,5 +1,6 @@
 import type { Execution } from "./execution.ts";
 import type { Protocol, Step } from "./step.ts";
+import type { StateHasher } from "./state_hasher.ts";
 import { Work } from "./work_counters.ts";
 
 /**
@@ -56,6 +57,12 @@ export class Srcu {
     this.#execution.counters.counts[Work.gracePeriods]++;
     this.#current = this.#current === 0 ? 1 : 0;
     yield this.#waitForReaders;
+  }
+
+  /** Folds the state of the domain into a hash. */
+  hashInto(hasher: StateHasher): void {
+    hasher.add(this.#current).add(this.#readers[0]).add(this.#readers[1]);
+    for (const side of this.#sideOf) hasher.add(side ?? -1);
   }
 
   #enter(actor: number): void {

@@ -1,0 +1,154 @@
+/**
+ * An MMU of 3.11 with sptes as EPT has them, without a processor and a machine around it.
+ *
+ * @module
+ */
+import { generation, type InvalidationStrategy } from "@mmu-lab/invalidation";
+import { classifyChange, ERAS, type Gfn, type MemoryRegion, Memslots } from "@mmu-lab/memslots";
+import { Execution, type Protocol, run } from "@mmu-lab/protocol";
+import { mmioLayout } from "@mmu-lab/spte-encoding";
+import { NULL_SINK } from "@mmu-lab/tracing";
+import type { EmulationResult } from "../emulator.ts";
+import type { MmioCacheRule } from "../mmio_cache.ts";
+import { Mmu, type UnexpectedSpte } from "../mmu.ts";
+import { prepareEntry } from "../root.ts";
+import { walkShadow } from "../shadow_walk.ts";
+import type { SpteBits } from "../spte_bits.ts";
+import { tdpPageFault } from "../tdp_page_fault.ts";
+import type { VcpuMmu } from "../vcpu_mmu.ts";
+
+/** Where the memory of slots lies in the host, on a boundary of 1 GiB; its frame number is this divided by 4096. */
+export const HVA = 0x40000000;
+/** First host frame of the memory of slots. */
+export const FRAME = HVA / 4096;
+
+/** Bits of an EPT spte with accessed and dirty bits. */
+const BITS: SpteBits = {
+  name: "EPT",
+  executable: 4,
+  noExecuteHi: 0,
+  user: 0,
+  accessed: 0x100,
+  dirty: 0x200,
+  memoryType: 0x70,
+  table: 0x107,
+};
+
+/** What a test may want otherwise. */
+export interface TinyOptions {
+  /** `false`: no accessed and dirty bits, so no prefetch. */
+  readonly accessedDirty?: boolean;
+  /** That of 3.11 unless told. */
+  readonly cacheRule?: MmioCacheRule;
+  /** Level of hugetlbfs pages; 1 unless told. */
+  readonly hugetlb?: 1 | 2 | 3;
+  /** Whether the host has transparent huge pages everywhere. */
+  readonly transparentHuge?: boolean;
+  /** The largest page of the processor; 3 unless told. */
+  readonly maxPageLevel?: 1 | 2 | 3;
+  /** That of 3.11 unless told. */
+  readonly strategy?: InvalidationStrategy;
+  /** That of 3.11 unless told. */
+  readonly unexpectedSpte?: UnexpectedSpte;
+}
+
+/** An MMU with one vCPU that has entered the guest once, and an emulator that keeps count. */
+export class TinyMmu {
+  readonly execution: Execution = new Execution();
+  readonly mmu: Mmu;
+  readonly vcpu: VcpuMmu;
+  /** Addresses that the emulator was called for. */
+  readonly emulated: number[] = [];
+  /** What the emulator was told about a retry, at its last call. */
+  lastRetry: boolean | undefined;
+  /** What the emulator returns. */
+  emulatorReturns: EmulationResult = "done";
+
+  constructor(options: TinyOptions = {}) {
+    const accessedDirty = options.accessedDirty ?? true;
+    this.mmu = new Mmu({
+      execution: this.execution,
+      memslots: [new Memslots(0, ERAS.G1.memslots)],
+      layout: mmioLayout("linux_3_11_ept"),
+      bits: accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 },
+      strategy: options.strategy ?? generation(),
+      cacheRule: options.cacheRule ?? { generation: "none", skipWhileInFlux: false },
+      unexpectedSpte: options.unexpectedSpte ?? "bug",
+      rootLevel: 4,
+      maxPageLevel: options.maxPageLevel ?? 3,
+      host: {
+        pfn: (hva) => Math.floor(hva / 4096),
+        mappingLevel: () => options.hugetlb ?? 1,
+        isTransparentHuge: () => options.transparentHuge ?? false,
+      },
+      trace: NULL_SINK,
+    });
+    this.mmu.emulator = {
+      emulate: (_vcpu, address, retry) => this.#emulate(address, retry),
+    };
+    this.vcpu = this.addVcpu();
+  }
+
+  /** Adds a vCPU and lets it take a root. */
+  addVcpu(): VcpuMmu {
+    const vcpu = this.mmu.addVcpu({ levels: 0, entryGpa: () => 0, translate: (gva) => gva });
+    run(this.execution, prepareEntry(this.mmu, vcpu), vcpu.index);
+    return vcpu;
+  }
+
+  /** Adds or changes a slot, with a new generation and nothing else of an update. 16 pages at gfn 0 unless told. */
+  slot(region: Partial<MemoryRegion> = {}): void {
+    const [memslots] = this.mmu.memslots;
+    const whole = { id: 0, gpa: 0, size: 0x10000, flags: 0, userspaceAddr: HVA, ...region };
+    const change = classifyChange(memslots.active, whole, { userSlots: 125, privateSlots: 3 });
+    if (typeof change === "number" || change.new === undefined) throw new Error(`Cannot change slot: ${change}`);
+    memslots.publish(memslots.active.with(change.new));
+    memslots.complete();
+  }
+
+  /** Moves the generation and nothing else. */
+  bump(): void {
+    const [memslots] = this.mmu.memslots;
+    memslots.publish(memslots.active);
+    memslots.complete();
+  }
+
+  /** A page fault at a gfn; the result of the handler. */
+  fault(gfn: Gfn, errorCode: number = 0, vcpu: VcpuMmu = this.vcpu): number {
+    return run(this.execution, tdpPageFault(this.mmu, vcpu, gfn * 4096, errorCode), vcpu.index);
+  }
+
+  /** Drives a protocol. */
+  run<T>(protocol: Protocol<T>): T {
+    return run(this.execution, protocol, 0);
+  }
+
+  /** Does something under `mmu_lock`. */
+  locked(act: () => void): void {
+    this.execution.actor = 0;
+    this.mmu.lock.acquire.take(0);
+    act();
+    this.mmu.lock.release.take(0);
+  }
+
+  /** The entry where a walk for a gfn ends: its level and both lanes. */
+  entry(gfn: Gfn): { level: number; lo: number; hi: number; page: number; index: number } {
+    walkShadow(this.mmu, this.vcpu, gfn);
+    return { ...this.vcpu.walk };
+  }
+
+  /** What maps a gfn, in a word: the level and first frame of a mapping, `mmio`, or `none`. */
+  mapped(gfn: Gfn): string {
+    const { level, lo, hi } = this.entry(gfn);
+    if (this.mmu.layout.isMmio(lo, hi)) return "mmio";
+    if (!this.mmu.isPresent(lo, hi)) return "none";
+    return `${level}:${(((hi & 0xfffff) * 2 ** 32 + (lo >>> 0)) / 4096 | 0) - FRAME}`;
+  }
+
+  // deno-lint-ignore require-yield
+  *#emulate(address: number, retry: boolean): Protocol<EmulationResult> {
+    this.emulated.push(address);
+    this.lastRetry = retry;
+    return this.emulatorReturns;
+  }
+}
