@@ -51,6 +51,7 @@ export const FOLDERS: readonly string[] = [
   "explorer",
   "simulator",
   "workloads",
+  "checker",
   "fidelity",
   "lab",
 ];

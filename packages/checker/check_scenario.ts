@@ -1,0 +1,36 @@
+/**
+ * The contract of a small scenario: what is set up, and what then happens at the same time. Plain data.
+ *
+ * @module
+ */
+import type { AccessKind } from "@mmu-lab/machine";
+import type { Gfn, MemoryRegion } from "@mmu-lab/memslots";
+
+/** One access of a vCPU to a guest frame: 4 bytes at its start. */
+export interface CheckAccess {
+  /** What it does. */
+  readonly kind: AccessKind;
+  /** Which frame. */
+  readonly gfn: Gfn;
+}
+
+/** What happens before the actors start, one after the other. */
+export type Prelude =
+  | ({ readonly op: "access"; readonly vcpu: number } & CheckAccess)
+  | ({ readonly op: "memslot" } & MemoryRegion);
+
+/** A small scenario. */
+export interface CheckScenario {
+  /** A short name. */
+  readonly name: string;
+  /** What it is for, in a line. */
+  readonly summary: string;
+  /** What happens first, in order; the vCPUs are there already. */
+  readonly prelude: readonly Prelude[];
+  /** For each vCPU, its accesses in order. */
+  readonly vcpus: readonly (readonly CheckAccess[])[];
+  /** Memslot ioctls that one user-space thread makes in order. */
+  readonly updates: readonly MemoryRegion[];
+  /** Pieces of background work that the strategy does on a thread of its own; 0 unless told. */
+  readonly sweeps?: number;
+}

@@ -1,0 +1,135 @@
+import type { Gfn, MemoryRegion } from "@mmu-lab/memslots";
+import { type StateHasher, Work } from "@mmu-lab/protocol";
+import type { Vcpu, Vm } from "@mmu-lab/machine";
+
+/**
+ * When a memslot change counts as made, for accesses that start later. `returned`: when the ioctl has returned, which is
+ * what user space may rely on. `published`: when the new memslots are visible, which is stricter for MMIO; RAM may be
+ * used until the ioctl returns in either.
+ */
+export type Settled = "returned" | "published";
+
+/** What an access may be: bits. */
+const RAM = 1;
+const MMIO = 2;
+
+/** Exits that one access may cause without anybody's fault, and more for each update that runs meanwhile. */
+const EXITS_PER_ACCESS = 8;
+const EXITS_PER_UPDATE = 8;
+
+/**
+ * Watches a VM for accesses that are answered wrongly (facts sheet 5, "suggested abstract state"; S1 of section 11):
+ *
+ * - **No stale MMIO**: an access is emulated as MMIO only if at some moment of it the gfn had no slot.
+ * - **No stale RAM**: an access reaches memory only if at some moment of it the gfn had a slot.
+ * - **Progress**: an access ends within a bounded number of exits.
+ */
+export class Monitor {
+  /** What is wrong, once something is. */
+  broken: string | undefined;
+  readonly #vm: Vm;
+  readonly #settled: Settled;
+  readonly #gfns: readonly Gfn[];
+  /** For each gfn, how many updates that concern it run now. */
+  readonly #changing: number[];
+  /** For each vCPU, the place of the gfn that it accesses in `#gfns`, or -1. */
+  readonly #accessing: number[] = [];
+  /** For each vCPU, what its access may be, by all moments of it so far. */
+  readonly #allowed: number[] = [];
+  /** For each vCPU, exits since its access began, and how many it may cause. */
+  readonly #exits: number[] = [];
+  #exitsSeen: number;
+
+  /**
+   * Begins to watch.
+   *
+   * @param vm The VM.
+   * @param gfns The frames that are accessed.
+   * @param settled When a change counts as made.
+   */
+  constructor(vm: Vm, gfns: readonly Gfn[], settled: Settled) {
+    this.#vm = vm;
+    this.#gfns = gfns;
+    this.#settled = settled;
+    this.#changing = gfns.map(() => 0);
+    this.#exitsSeen = vm.mmu.counters.counts[Work.exits];
+  }
+
+  /** A vCPU begins an access. */
+  accessBegins(vcpu: Vcpu, gfn: Gfn): void {
+    const at = this.#gfns.indexOf(gfn);
+    this.#accessing[vcpu.index] = at;
+    this.#allowed[vcpu.index] = this.#now(at);
+    this.#exits[vcpu.index] = 0;
+  }
+
+  /** A vCPU has left the guest. */
+  #exited(vcpu: number): void {
+    const updates = this.#changing.reduce((sum, running) => sum + running, 0);
+    const most = EXITS_PER_ACCESS + EXITS_PER_UPDATE * updates;
+    if (++this.#exits[vcpu] > most) {
+      this.broken ??= `progress: vCPU ${vcpu} left the guest ${most + 1} times for one access`;
+    }
+  }
+
+  /** A vCPU's access is over: it must have been answered in a way that was right at some moment. */
+  accessEnds(vcpu: Vcpu): void {
+    const gfn = this.#gfns[this.#accessing[vcpu.index]];
+    const allowed = this.#allowed[vcpu.index];
+    const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
+    const where = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
+    if (mmioReads + mmioWrites + deviceAccesses > 0 && (allowed & MMIO) === 0) {
+      this.broken ??= `stale MMIO: ${where} was handled as MMIO, but there was a slot all the time`;
+    }
+    if (ramAccesses > 0 && (allowed & RAM) === 0) {
+      this.broken ??= `stale RAM: ${where} was handled as RAM, but there was no slot all the time`;
+    }
+    this.#accessing[vcpu.index] = -1;
+    this.#allowed[vcpu.index] = 0;
+    this.#exits[vcpu.index] = 0;
+  }
+
+  /** A memslot ioctl begins; `before` is where the slot lay. */
+  updateBegins(region: MemoryRegion, before: MemoryRegion | undefined): void {
+    this.#mark(region, 1);
+    if (before !== undefined) this.#mark(before, 1);
+  }
+
+  /** A memslot ioctl has returned. */
+  updateEnds(region: MemoryRegion, before: MemoryRegion | undefined): void {
+    this.#mark(region, -1);
+    if (before !== undefined) this.#mark(before, -1);
+  }
+
+  /** Looks at the world after a step: what is so now is allowed to accesses that are under way. */
+  look(): void {
+    const exits = this.#vm.mmu.counters.counts[Work.exits];
+    if (exits !== this.#exitsSeen) this.#exited(this.#vm.execution.actor);
+    this.#exitsSeen = exits;
+    for (let vcpu = 0; vcpu < this.#accessing.length; vcpu++) {
+      const at = this.#accessing[vcpu];
+      if (at !== undefined && at >= 0) this.#allowed[vcpu] |= this.#now(at);
+    }
+  }
+
+  /** Folds what later verdicts depend on into a hash. */
+  hashInto(hasher: StateHasher): void {
+    for (const running of this.#changing) hasher.add(running);
+    for (let vcpu = 0; vcpu < this.#accessing.length; vcpu++) {
+      hasher.add(this.#accessing[vcpu] ?? -1).add(this.#allowed[vcpu] ?? 0).add(this.#exits[vcpu] ?? 0);
+    }
+  }
+
+  #now(at: number): number {
+    const slot = this.#vm.memslots[0].active.find(this.#gfns[at]);
+    const visible = slot === undefined || slot.invalid ? MMIO : RAM;
+    if (this.#changing[at] === 0) return visible;
+    return this.#settled === "returned" ? RAM | MMIO : visible | RAM;
+  }
+
+  #mark(region: MemoryRegion, by: number): void {
+    this.#gfns.forEach((gfn, at) => {
+      if (gfn * 4096 >= region.gpa && gfn * 4096 < region.gpa + region.size) this.#changing[at] += by;
+    });
+  }
+}

@@ -1,0 +1,145 @@
+import type { World } from "@mmu-lab/explorer";
+import { hashVm, type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
+import type { MemoryRegion } from "@mmu-lab/memslots";
+import { auditBooks } from "@mmu-lab/paging";
+import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
+import type { CheckAccess, CheckScenario } from "./check_scenario.ts";
+import { Monitor, type Settled } from "./monitor.ts";
+import { describeVm } from "./describe_vm.ts";
+
+/** Options of {@linkcode vmWorld}. */
+export interface VmWorldOptions {
+  /** When a memslot change counts as made; `returned` unless told. */
+  readonly settled?: Settled;
+}
+
+const NEXT_ACCESS: Step = point("next access");
+const NEXT_UPDATE: Step = point("next ioctl");
+const NEXT_SWEEP: Step = point("next piece of background work");
+
+/** Shadow pages that a small world may have: enough that none is ever reclaimed. */
+const MAX_SHADOW_PAGES = 64;
+
+/**
+ * Makes a small world of a kernel and a scenario, for the explorer: vCPUs that access memory, a thread that changes
+ * memslots, and, if the scenario has any, background work of the strategy. Its properties are those of
+ * {@linkcode Monitor}, the kernel's own warnings, and at the end: the books balance, each vCPU sees what is there now,
+ * and the second access to a page without slot is answered without a slow fault (S1, S2 and L1 of facts sheet 11).
+ *
+ * @param profile The kernel, with its strategy.
+ * @param scenario What is set up, and what happens at the same time.
+ * @param options When a change counts as made.
+ */
+export function vmWorld(profile: Profile, scenario: CheckScenario, options: VmWorldOptions = {}): World {
+  return new VmWorld(profile, scenario, options.settled ?? "returned");
+}
+
+class VmWorld implements World {
+  readonly actors: World["actors"];
+  readonly execution: World["execution"];
+  readonly locks: World["locks"];
+  readonly #vm: Vm;
+  readonly #monitor: Monitor;
+  readonly #gfns: number[];
+
+  constructor(profile: Profile, scenario: CheckScenario, settled: Settled) {
+    const vm = new Vm(profile, { maxShadowPages: MAX_SHADOW_PAGES });
+    this.#vm = vm;
+    this.execution = vm.execution;
+    this.locks = [vm.slotsLock, vm.mmu.lock];
+    for (let i = 0; i < scenario.vcpus.length; i++) vm.createVcpu();
+    for (const step of scenario.prelude) {
+      if (step.op === "access") vm.access(step.vcpu, step.kind, step.gfn * 4096, 4);
+      else if (vm.memslot(step) !== 0) throw new RangeError(`Cannot set up '${scenario.name}': a memslot is refused`);
+    }
+    this.#gfns = [...new Set(scenario.vcpus.flat().map(({ gfn }) => gfn))];
+    const monitor = this.#monitor = new Monitor(vm, this.#gfns, settled);
+    const sweeps = scenario.sweeps ?? 0;
+    this.actors = [
+      ...scenario.vcpus.map((accesses, i) => ({
+        name: `vCPU ${i}`,
+        start: () => vcpuActor(vm, monitor, vm.vcpu(i), accesses),
+      })),
+      ...(scenario.updates.length > 0
+        ? [{ name: "memslot ioctl", start: () => updateActor(vm, monitor, scenario.updates) }]
+        : []),
+      ...(sweeps > 0 && vm.mmu.strategy.sweep !== undefined
+        ? [{ name: "background", start: () => sweepActor(vm, sweeps) }]
+        : []),
+    ];
+  }
+
+  hashInto(hasher: Parameters<World["hashInto"]>[0]): void {
+    hashVm(this.#vm, hasher);
+    this.#monitor.hashInto(hasher);
+  }
+
+  violation(): string | undefined {
+    this.#monitor.look();
+    const [warning] = this.#vm.mmu.warnings;
+    return this.#monitor.broken ?? (warning && `kernel warning: ${warning}`);
+  }
+
+  finalViolation(): string | undefined {
+    const [finding] = auditBooks(this.#vm.mmu);
+    if (finding !== undefined) return `books: ${finding}`;
+    for (const vcpu of this.#vm.vcpus) {
+      for (const gfn of this.#gfns) {
+        const wrong = this.#probe(vcpu, gfn);
+        if (wrong !== undefined) return wrong;
+      }
+    }
+    return undefined;
+  }
+
+  describe(): string {
+    return describeVm(this.#vm, this.#gfns);
+  }
+
+  /** Two more accesses with nothing else running: the first must be right, the second must not need a slow fault. */
+  #probe(vcpu: Vcpu, gfn: number): string | undefined {
+    const vm = this.#vm;
+    const slot = vm.memslots[0].active.find(gfn);
+    const expected = slot === undefined ? "mmio" : "ram";
+    const name = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
+    const kind = vm.access(vcpu.index, "read", gfn * 4096, 4).kind;
+    if (kind !== expected) return `stale ${kind.toUpperCase()}: at the end ${name} is handled as ${kind}, not ${expected}`;
+    const slow = vm.mmu.counters.counts[Work.slowFaults];
+    vm.access(vcpu.index, "read", gfn * 4096, 4);
+    if (vm.mmu.counters.counts[Work.slowFaults] === slow) return undefined;
+    return `liveness: at the end the second access of ${name} still takes a slow fault`;
+  }
+}
+
+function* vcpuActor(vm: Vm, monitor: Monitor, vcpu: Vcpu, accesses: readonly CheckAccess[]): Protocol<void> {
+  for (const [i, { kind, gfn }] of accesses.entries()) {
+    if (i > 0) yield NEXT_ACCESS;
+    monitor.accessBegins(vcpu, gfn);
+    yield* vm.accessProtocol(vcpu, kind, gfn * 4096, 4);
+    monitor.accessEnds(vcpu);
+    // Nothing of the access lives on in local variables: states that differ only in its history are one.
+    vcpu.outcome.clear();
+    Object.assign(vcpu.mmu.walk, { page: -1, index: 0, level: 0, lo: 0, hi: 0 });
+    Object.assign(vcpu.mmu.exit, { reason: 0, info1: 0, gpa: 0 });
+    vm.execution.forget();
+    vm.execution.observe(i);
+  }
+}
+
+function* updateActor(vm: Vm, monitor: Monitor, updates: readonly MemoryRegion[]): Protocol<void> {
+  for (const [i, region] of updates.entries()) {
+    if (i > 0) yield NEXT_UPDATE;
+    const old = vm.memslots[region.asId ?? 0].active.byId(region.id);
+    const before = old && { ...region, gpa: old.baseGfn * 4096, size: old.npages * 4096 };
+    monitor.updateBegins(region, before);
+    yield* vm.memslotProtocol(region);
+    monitor.updateEnds(region, before);
+  }
+}
+
+function* sweepActor(vm: Vm, sweeps: number): Protocol<void> {
+  for (let i = 0; i < sweeps; i++) {
+    if (i > 0) yield NEXT_SWEEP;
+    yield* vm.mmu.strategy.sweep!(vm.control);
+  }
+}

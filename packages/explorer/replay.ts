@@ -1,0 +1,44 @@
+import { Run } from "./run_of.ts";
+import { parseSchedule } from "./schedule.ts";
+import type { WorldFactory } from "./world.ts";
+
+/** One step of a replayed schedule. */
+export interface ReplayedStep {
+  /** Who took it. */
+  readonly actor: string;
+  /** What it was. */
+  readonly step: string;
+  /** The shared state after it, as the world describes it; empty if it does not. */
+  readonly state: string;
+}
+
+/** What a schedule did. */
+export interface Replay {
+  /** Its steps. */
+  readonly steps: readonly ReplayedStep[];
+  /** What went wrong, if anything. */
+  readonly violation: string | undefined;
+  /** Whether all actors were done at its end. */
+  readonly done: boolean;
+}
+
+/**
+ * Takes the steps of a schedule, no more, and tells them.
+ *
+ * @param factory Makes the world.
+ * @param schedule What `formatSchedule` wrote.
+ * @throws {SyntaxError} If it is no schedule.
+ * @throws {RangeError} If an actor cannot take a step when the schedule says so: it belongs to another world.
+ */
+export function replay(factory: WorldFactory, schedule: string): Replay {
+  const run = new Run(factory);
+  const { world } = run;
+  const steps: ReplayedStep[] = [];
+  for (const actor of parseSchedule(schedule, world.actors.length)) {
+    const step = run.nextStep(actor) ?? "";
+    run.advance(actor);
+    steps.push({ actor: world.actors[actor].name, step, state: world.describe?.() ?? "" });
+    if (run.violation !== undefined) break;
+  }
+  return { steps, violation: run.violation, done: run.done };
+}

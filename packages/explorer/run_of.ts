@@ -1,0 +1,132 @@
+import { type Protocol, StateHasher, type Step } from "@mmu-lab/protocol";
+import type { World, WorldFactory } from "./world.ts";
+
+/** One run of a world: the state after some steps, and what can happen next. */
+export class Run {
+  /** The world. */
+  readonly world: World;
+  /** Who took each step so far. */
+  readonly choices: number[] = [];
+  /** What is wrong, once something is; the run then goes no further. */
+  violation: string | undefined;
+  readonly #protocols: Protocol<unknown>[];
+  /** The step each actor would take next; `undefined` once it is done. */
+  readonly #pending: (Step | undefined)[];
+  readonly #hasher = new StateHasher();
+  /** Locks that were taken while another was held: `held > taken` by name. */
+  readonly #lockOrder: Set<string> = new Set();
+
+  /**
+   * Begins a run.
+   *
+   * @param factory Makes the world.
+   */
+  constructor(factory: WorldFactory) {
+    this.world = factory();
+    const { actors, execution } = this.world;
+    execution.keepObservations(actors.length);
+    this.#protocols = actors.map((actor) => actor.start());
+    this.#pending = actors.map(() => BEGIN);
+  }
+
+  /** Whether every actor is done. */
+  get done(): boolean {
+    return this.#pending.every((step) => step === undefined);
+  }
+
+  /** Whether an actor can take its next step now. */
+  isEnabled(actor: number): boolean {
+    return this.#pending[actor]?.enabled(actor) ?? false;
+  }
+
+  /** The actors that can go on, lowest first; adds them to `into`. */
+  enabled(into: number[] = []): number[] {
+    for (let actor = 0; actor < this.#pending.length; actor++) {
+      if (this.isEnabled(actor)) into.push(actor);
+    }
+    return into;
+  }
+
+  /** Name of the step that an actor would take next. */
+  nextStep(actor: number): string | undefined {
+    return this.#pending[actor]?.name;
+  }
+
+  /**
+   * Lets an actor take its next step, and everything atomic that follows it.
+   *
+   * @throws {RangeError} If the actor cannot go on now.
+   */
+  advance(actor: number): void {
+    const step = this.#pending[actor];
+    if (step === undefined || !step.enabled(actor)) {
+      const why = step === undefined ? "it is done" : `it waits at '${step.name}'`;
+      throw new RangeError(`Cannot let actor ${actor} take step ${this.choices.length + 1}: ${why}`);
+    }
+    const { execution } = this.world;
+    execution.actor = actor;
+    this.choices.push(actor);
+    try {
+      step.take(actor);
+      execution.observe(hashName(step.name));
+      const { done, value } = this.#protocols[actor].next();
+      this.#pending[actor] = done ? undefined : value as Step;
+    } catch (error) {
+      this.violation = error instanceof Error ? error.message : String(error);
+      return;
+    }
+    this.violation = this.world.violation() ?? this.#lockViolation(actor, step) ?? this.#endViolation();
+  }
+
+  /**
+   * A number that is equal for runs that cannot be told apart from here on: shared state, what each actor waits for, and
+   * what each has observed.
+   */
+  get stateHash(): number {
+    const hasher = this.#hasher;
+    hasher.reset();
+    this.world.hashInto(hasher);
+    for (let actor = 0; actor < this.#pending.length; actor++) {
+      const step = this.#pending[actor];
+      hasher.add(step === undefined ? 0 : hashName(step.name));
+      if (step !== undefined) hasher.add(this.world.execution.observed(actor));
+    }
+    return hasher.value;
+  }
+
+  #lockViolation(actor: number, step: Step): string | undefined {
+    const { locks, actors } = this.world;
+    const taken = locks.find((lock) => lock.acquire === step);
+    if (taken !== undefined) {
+      for (const held of locks) {
+        if (held === taken || held.owner !== actor) continue;
+        this.#lockOrder.add(`${held.name}>${taken.name}`);
+        if (this.#lockOrder.has(`${taken.name}>${held.name}`)) {
+          return `lock order: ${held.name} and ${taken.name} are taken in both orders`;
+        }
+      }
+    }
+    if (this.#pending[actor] !== undefined) return undefined;
+    const kept = locks.find((lock) => lock.owner === actor);
+    return kept && `lock held at exit: ${actors[actor].name} ends while it holds ${kept.name}`;
+  }
+
+  #endViolation(): string | undefined {
+    if (this.done) return this.world.finalViolation?.();
+    if (this.enabled().length > 0) return undefined;
+    const { actors } = this.world;
+    const waiting = this.#pending.flatMap((step, actor) => step ? [`${actors[actor].name} at '${step.name}'`] : []);
+    return `deadlock: ${waiting.join(", ")}`;
+  }
+}
+
+/** Where every actor waits at first. */
+const BEGIN: Step = Object.freeze({ name: "begin", enabled: () => true, take: () => {} });
+
+const names: Map<string, number> = new Map();
+
+function hashName(name: string): number {
+  let hash = names.get(name);
+  if (hash === undefined) names.set(name, hash = new StateHasher().addText(name).value);
+  return hash;
+}
