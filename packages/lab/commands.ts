@@ -1,0 +1,15 @@
+import type { Command } from "./command.ts";
+import { compareCommand } from "./compare_command.ts";
+import { decodeCommand } from "./decode_command.ts";
+import { demoCommand } from "./demo_command.ts";
+import { encodeCommand } from "./encode_command.ts";
+import { listCommand } from "./list_command.ts";
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  demoCommand,
+  compareCommand,
+  decodeCommand,
+  encodeCommand,
+  listCommand,
+];

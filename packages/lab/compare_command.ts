@@ -1,0 +1,121 @@
+import { PROFILES } from "@mmu-lab/machine";
+import { WORKLOADS } from "@mmu-lab/workloads";
+import { type Command, ExitCode } from "./command.ts";
+import type { CommandArgs } from "./command_args.ts";
+import { compareStrategies, type Comparison } from "./comparison.ts";
+import { formatComparison } from "./format_comparison.ts";
+import { InputError, messageOf } from "./input_error.ts";
+import type { Io } from "./io.ts";
+import { type LoadedScenario, loadScenario } from "./load_scenario.ts";
+import { defaultStrategies, loadStrategies } from "./load_strategies.ts";
+import { MEASURES } from "./measures.ts";
+import { Progress } from "./progress.ts";
+import { named } from "./suggest.ts";
+
+/** The profile that strategies race on unless told: the first kernel whose vCPU cache does not answer for them. */
+export const DEFAULT_PROFILE = "linux_3_17_ept";
+/** The workload that is generated unless told. */
+export const DEFAULT_WORKLOAD = "many-pages";
+
+/** Size options of generated workloads, with what they may be. */
+const SIZES = [
+  { name: "pages", value: "N", summary: "size of a generated workload; see: lab list workloads", min: 1, max: 2 ** 20 },
+  { name: "vcpus", value: "N", summary: "vCPUs of a generated workload; 1 unless told", min: 1, max: 1024 },
+  { name: "seed", value: "N", summary: "seed of a generated workload; 0 unless told", min: 0, max: 2 ** 32 - 1 },
+] as const;
+
+/** `lab compare`: the same scenario under several strategies. */
+export const compareCommand: Command = {
+  name: "compare",
+  summary: "run one scenario under several strategies, and count",
+  operands: "[TRACE...]",
+  options: [
+    { name: "strategies", value: "A,B,..", summary: "who races: names, or paths of modules; see below" },
+    { name: "profile", value: "P", summary: `kernel and processor; ${DEFAULT_PROFILE} unless told` },
+    { name: "workload", value: "W", summary: `what to generate without TRACE; ${DEFAULT_WORKLOAD} unless told` },
+    ...SIZES,
+    { name: "json", summary: "print one JSON object for each scenario, a line each" },
+  ],
+  notes: [
+    "TRACE is a recording with markers; any other ftrace, trace-cmd or perf text with kvm_mmio events, from which a",
+    "scenario is inferred as far as possible; or a scenario as JSON (*.json). Traces may be compressed with gzip.",
+    "Strategies: fullWalk, generation and hybrid unless told; see: lab list strategies. A path such as ./mine.ts is a",
+    "module whose default export is a strategy, or a function (era) => strategy that makes one for each VM.",
+    "The profile is linux_3_17_ept because 3.11 as released has bug B01: a vCPU's own MMIO cache answers for a page that",
+    "has become memory, whatever the strategy. --profile linux_3_11_ept shows it.",
+    "",
+    'JSON: {"version":1,"scenario":..,"source":..,"operations":..,"profile":..,"strategies":[{"name":..,"sound":true,',
+    '"counters":{..},"firstStale":{..}}]}; sound says that no access went the wrong way on this run, firstStale is',
+    "there where one did. The counters, exact and the same on every machine:",
+    ...MEASURES.map(({ key, doc }) => `  ${key.padEnd(16)}  ${doc}`),
+  ],
+  examples: [
+    { args: "compare", does: "a generated workload with many shadow pages" },
+    { args: "compare trace.txt.gz --strategies generation,none", does: "a recorded trace" },
+    { args: "compare --strategies ./examples/my_strategy.ts,generation", does: "a strategy of your own" },
+    { args: "compare --workload vga-toggle --profile linux_3_11_ept", does: "bug B01" },
+  ],
+  async run(args, io) {
+    const profile = named("profile", args.text("profile") ?? DEFAULT_PROFILE, PROFILES);
+    const scenarios = await scenariosOf(args, io);
+    const chosen = args.text("strategies");
+    const { entries, notes } = chosen === undefined
+      ? defaultStrategies(profile)
+      : { entries: await loadStrategies(wordsOf(chosen), profile, io), notes: [] };
+
+    const comparisons: Comparison[] = [];
+    const progress = new Progress(io);
+    try {
+      for (const scenario of scenarios) {
+        const update = progress.update.bind(progress);
+        comparisons.push(compareStrategies({ ...scenario, profile, entries, progress: update }));
+      }
+    } finally {
+      progress.clear();
+    }
+    for (const note of [...notes, ...scenarios.flatMap((scenario) => scenario.notes)]) {
+      io.stderr(`lab compare: note: ${note}\n`);
+    }
+    const texts = comparisons.map((comparison) =>
+      args.flag("json") ? JSON.stringify(comparison) + "\n" : formatComparison(comparison, profile)
+    );
+    io.stdout(texts.join(args.flag("json") ? "" : "\n"));
+    return ExitCode.DONE;
+  },
+};
+
+async function scenariosOf(args: CommandArgs, io: Io): Promise<LoadedScenario[]> {
+  const { operands } = args;
+  if (operands.length === 0) return [generated(args)];
+  const stray = ["workload", ...SIZES.map(({ name }) => name)].find((name) => args.text(name) !== undefined);
+  if (stray !== undefined) {
+    throw new InputError(`Option '--${stray}' is for generated workloads: leave out it or '${operands[0]}'`);
+  }
+  const scenarios: LoadedScenario[] = [];
+  for (const path of operands) scenarios.push(await loadScenario(path, io));
+  return scenarios;
+}
+
+function generated(args: CommandArgs): LoadedScenario {
+  const name = args.text("workload") ?? DEFAULT_WORKLOAD;
+  const workload = named("workload", name, WORKLOADS);
+  const [pages = workload.defaultPages, vcpus = 1, seed = 0] = SIZES.map(({ name, min, max }) =>
+    args.integer(name, min, max)
+  );
+  try {
+    const scenario = workload.generate({ pages, vcpus, seed });
+    const source = `the workload ${name}, pages ${pages}, vcpus ${vcpus}, seed ${seed}`;
+    return { scenario, source, written: false, notes: [] };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(messageOf(error), { cause: error });
+  }
+}
+
+function wordsOf(list: string): string[] {
+  const words = list.split(",").map((word) => word.trim());
+  if (words.includes("")) {
+    throw new InputError(`Cannot read '--strategies ${list}': expected names with commas between`);
+  }
+  return words;
+}
