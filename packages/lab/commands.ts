@@ -1,5 +1,6 @@
 import type { Command } from "./command.ts";
 import { compareCommand } from "./compare_command.ts";
+import { conformCommand } from "./conform_command.ts";
 import { decodeCommand } from "./decode_command.ts";
 import { demoCommand } from "./demo_command.ts";
 import { encodeCommand } from "./encode_command.ts";
@@ -9,6 +10,7 @@ import { listCommand } from "./list_command.ts";
 export const COMMANDS: readonly Command[] = [
   demoCommand,
   compareCommand,
+  conformCommand,
   decodeCommand,
   encodeCommand,
   listCommand,

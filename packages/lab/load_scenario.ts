@@ -1,14 +1,14 @@
-import { MARKER_EVENT, parseTrace, readTraceLines, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
+import { MARKER_EVENT, type TraceLine } from "@mmu-lab/tracing";
 import {
   inferScenarioStream,
   readRecordingStream,
   type Scenario,
   ScenarioError,
-  UnmodelledOperationError,
   validateScenario,
 } from "@mmu-lab/workloads";
 import { InputError, messageOf } from "./input_error.ts";
 import { type Io, readText } from "./io.ts";
+import { readTraceFile } from "./read_trace_file.ts";
 
 /** A scenario from a file. */
 export interface LoadedScenario {
@@ -25,18 +25,6 @@ export interface LoadedScenario {
 /** Lines among which a recording has its first marker. */
 const MARKERS_WITHIN = 1000;
 
-/** Formats that are not text, by their first bytes, and how to make text of them. */
-const BINARY_FORMATS: readonly { readonly magic: readonly number[]; readonly mend: (path: string) => string }[] = [
-  {
-    magic: [0x17, 0x08, 0x44, 0x74],
-    mend: (path) => `it is trace-cmd's own format; make text of it: trace-cmd report ${path} > trace.txt`,
-  },
-  {
-    magic: [0x50, 0x45, 0x52, 0x46],
-    mend: (path) => `it is perf's own format; make text of it: perf script -i ${path} > trace.txt`,
-  },
-];
-
 /**
  * Makes a scenario of a file: of a scenario as JSON (`*.json`), of a recording with markers, or of any other trace with
  * MMIO exits.
@@ -46,32 +34,9 @@ const BINARY_FORMATS: readonly { readonly magic: readonly number[]; readonly men
  * @throws {InputError} If the file cannot be read, or is none of these; the message names the line and the mend.
  */
 export async function loadScenario(path: string, io: Io): Promise<LoadedScenario> {
-  return /\.json$/i.test(path) ? await fromJson(path, io) : await fromTrace(path, io);
-}
-
-async function fromTrace(path: string, io: Io): Promise<LoadedScenario> {
-  const position = { line: 0 };
-  try {
-    const lines = parseTrace(readTraceLines(await io.readFile(path), { file: path }), { file: path });
-    return await fromLines(path, follow(lines, position));
-  } catch (error) {
-    const binary = error instanceof TraceSyntaxError ? await binaryFormat(path, io) : undefined;
-    if (binary !== undefined) throw new InputError(`Cannot parse trace ${path}: ${binary}`, { cause: error });
-    if (error instanceof TraceSyntaxError || error instanceof UnmodelledOperationError) {
-      throw new InputError(messageOf(error), { cause: error });
-    }
-    // A marker lacks a word, or has one that is no number; the message does not say where.
-    if (!(error instanceof RangeError)) throw error;
-    throw new InputError(`Cannot use trace line ${position.line} of ${path}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** The lines, with a note of where one is. */
-async function* follow(lines: AsyncIterable<TraceLine>, position: { line: number }): AsyncGenerator<TraceLine> {
-  for await (const line of lines) {
-    position.line = line.lineNumber;
-    yield line;
-  }
+  return /\.json$/i.test(path)
+    ? await fromJson(path, io)
+    : await readTraceFile(path, io, (lines) => fromLines(path, lines));
 }
 
 async function fromLines(path: string, lines: AsyncGenerator<TraceLine>): Promise<LoadedScenario> {
@@ -107,13 +72,6 @@ async function lookForMarkers(
     yield* lines;
   }
   return { hasMarkers, all: all() };
-}
-
-async function binaryFormat(path: string, io: Io): Promise<string | undefined> {
-  const reader = (await io.readFile(path)).getReader();
-  const { value = new Uint8Array() } = await reader.read();
-  await reader.cancel();
-  return BINARY_FORMATS.find(({ magic }) => magic.every((byte, i) => value[i] === byte))?.mend(path);
 }
 
 async function fromJson(path: string, io: Io): Promise<LoadedScenario> {
