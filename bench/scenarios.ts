@@ -36,7 +36,7 @@ export const SCENARIOS: readonly Scenario[] = [
     population: SMALL,
     operations: TOUCHES,
     roundsPerVm: Infinity,
-    rounds: 500,
+    rounds: 2000,
     prepare: (vm) => access(vm, 0),
     measure(vm) {
       for (let i = 0; i < TOUCHES; i++) access(vm, 0);
@@ -47,7 +47,7 @@ export const SCENARIOS: readonly Scenario[] = [
     population: SMALL,
     operations: TOUCHES,
     roundsPerVm: Infinity,
-    rounds: 500,
+    rounds: 2000,
     prepare: nothing,
     measure: touchMmio,
   },

@@ -17,7 +17,7 @@ for (const scenario of SCENARIOS) {
       baseline: contender === CONTENDERS[0],
       name: contender.name,
       n: rounds,
-      warmup: Math.min(rounds, 20),
+      warmup: rounds / 5,
       fn: (b) => race.round(() => b.start(), () => b.end()),
     });
   }

@@ -21,10 +21,10 @@ const SOURCE = "bench/limit/reference.c";
 const BUILD = "bench/limit/build";
 const BINARY = `${BUILD}/reference`;
 
-const SIZES: Sizes = { scanPages: 2 ** 16, lookupPages: 2 ** 8, lookups: 2 ** 20, markPages: 16, marks: 2 ** 20 };
+const SIZES: Sizes = { scanPages: 2 ** 16, lookupPages: 2 ** 10, lookups: 2 ** 20, markPages: 16, marks: 2 ** 20 };
 const ROUNDS = 7;
 /** Repetitions of a loop in a round, of which the fastest counts, and one more before them that does not. */
-const REPETITIONS = 5;
+const REPETITIONS = 9;
 
 /** Compiles the reference; the compiler that did, or `undefined` if there is none. */
 async function compile(): Promise<string | undefined> {

@@ -103,7 +103,9 @@ class VmWorld implements World {
     const expected = slot === undefined ? "mmio" : "ram";
     const name = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
     const kind = vm.access(vcpu.index, "read", gfn * 4096, 4).kind;
-    if (kind !== expected) return `stale ${kind.toUpperCase()}: at the end ${name} is handled as ${kind}, not ${expected}`;
+    if (kind !== expected) {
+      return `stale ${kind.toUpperCase()}: at the end ${name} is handled as ${kind}, not ${expected}`;
+    }
     const slow = vm.mmu.counters.counts[Work.slowFaults];
     vm.access(vcpu.index, "read", gfn * 4096, 4);
     if (vm.mmu.counters.counts[Work.slowFaults] === slow) return undefined;
@@ -114,15 +116,11 @@ class VmWorld implements World {
 function* vcpuActor(vm: Vm, monitor: Monitor, vcpu: Vcpu, accesses: readonly CheckAccess[]): Protocol<void> {
   for (const [i, { kind, gfn }] of accesses.entries()) {
     if (i > 0) yield NEXT_ACCESS;
-    monitor.accessBegins(vcpu, gfn);
+    monitor.accessBegins(vcpu, i, gfn);
     yield* vm.accessProtocol(vcpu, kind, gfn * 4096, 4);
     monitor.accessEnds(vcpu);
-    // Nothing of the access lives on in local variables: states that differ only in its history are one.
+    // Nothing of the access lives on: states that differ only in its history are one.
     vcpu.outcome.clear();
-    Object.assign(vcpu.mmu.walk, { page: -1, index: 0, level: 0, lo: 0, hi: 0 });
-    Object.assign(vcpu.mmu.exit, { reason: 0, info1: 0, gpa: 0 });
-    vm.execution.forget();
-    vm.execution.observe(i);
   }
 }
 

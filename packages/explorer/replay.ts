@@ -35,9 +35,8 @@ export function replay(factory: WorldFactory, schedule: string): Replay {
   const { world } = run;
   const steps: ReplayedStep[] = [];
   for (const actor of parseSchedule(schedule, world.actors.length)) {
-    const step = run.nextStep(actor) ?? "";
-    run.advance(actor);
-    steps.push({ actor: world.actors[actor].name, step, state: world.describe?.() ?? "" });
+    const { name } = world.actors[actor];
+    run.advance(actor, (step) => steps.push({ actor: name, step, state: world.describe?.() ?? "" }));
     if (run.violation !== undefined) break;
   }
   return { steps, violation: run.violation, done: run.done };

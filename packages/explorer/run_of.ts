@@ -47,35 +47,42 @@ export class Run {
     return into;
   }
 
-  /** Name of the step that an actor would take next. */
-  nextStep(actor: number): string | undefined {
-    return this.#pending[actor]?.name;
-  }
-
   /**
-   * Lets an actor take its next step, and everything atomic that follows it.
+   * Lets an actor take its next step, everything atomic that follows it, and the steps that join it.
    *
+   * @param onStep Called for each step that is taken, with its name.
    * @throws {RangeError} If the actor cannot go on now.
    */
-  advance(actor: number): void {
-    const step = this.#pending[actor];
-    if (step === undefined || !step.enabled(actor)) {
+  advance(actor: number, onStep?: (step: string) => void): void {
+    if (!this.isEnabled(actor)) {
+      const step = this.#pending[actor];
       const why = step === undefined ? "it is done" : `it waits at '${step.name}'`;
       throw new RangeError(`Cannot let actor ${actor} take step ${this.choices.length + 1}: ${why}`);
     }
-    const { execution } = this.world;
-    execution.actor = actor;
+    this.world.execution.actor = actor;
     this.choices.push(actor);
+    for (;;) {
+      const step = this.#pending[actor]!;
+      this.#take(actor, step);
+      onStep?.(step.name);
+      const next = this.#pending[actor];
+      const joined = next !== undefined && (step.joins === "after" || next.joins === "before") && next.enabled(actor);
+      if (this.violation !== undefined || !joined) break;
+    }
+    this.violation ??= this.#endViolation();
+  }
+
+  #take(actor: number, step: Step): void {
     try {
       step.take(actor);
-      execution.observe(hashName(step.name));
+      this.world.execution.observe(hashName(step.name));
       const { done, value } = this.#protocols[actor].next();
       this.#pending[actor] = done ? undefined : value as Step;
     } catch (error) {
       this.violation = error instanceof Error ? error.message : String(error);
       return;
     }
-    this.violation = this.world.violation() ?? this.#lockViolation(actor, step) ?? this.#endViolation();
+    this.violation = this.world.violation() ?? this.#lockViolation(actor, step);
   }
 
   /**

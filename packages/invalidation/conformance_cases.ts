@@ -93,6 +93,12 @@ function pure(world: ConformanceWorld): void {
   const { strategy } = world;
   world.create(ELSEWHERE, 1, 1);
   expectAnswer(world, DEVICE, "mmio", "before any slot was there");
+  const accesses = () => {
+    const faults = world.counters.counts[Work.slowFaults];
+    expectAnswer(world, DEVICE, "mmio", "without a slot");
+    return world.counters.counts[Work.slowFaults] - faults;
+  };
+  const before = accesses();
   const ask = () =>
     [...views(world)].map((view) => {
       const stamp = strategy.stamp(view, DEVICE);
@@ -100,9 +106,8 @@ function pure(world: ConformanceWorld): void {
     }).join();
   const first = ask();
   for (let i = 0; i < 3; i++) expect(ask() === first, "the same question got another answer");
-  const faults = world.counters.counts[Work.slowFaults];
-  expectAnswer(world, DEVICE, "mmio", "after questions");
-  expect(world.counters.counts[Work.slowFaults] === faults, "questions made an spte stale");
+  // A strategy may be so careful that every access is slow: questions must not make it worse.
+  expect(accesses() <= before, "questions made an spte stale");
 }
 
 function bearUpdateInProgress(world: ConformanceWorld): void {

@@ -92,6 +92,7 @@ const BROKEN: Readonly<Record<string, readonly [failing: string, message: string
     },
   }],
   "works without the lock": ["a touched page is RAM after a create over it", "does not hold mmu_lock", {
+    // deno-lint-ignore require-yield
     *onMemslotUpdate(_phase, _change, mmu) {
       mmu.zapMmioPages("every-page");
     },

@@ -5,7 +5,7 @@ import {
   type MmioGenerationRule,
   type UpdatePhase,
 } from "@mmu-lab/memslots";
-import type { Protocol } from "@mmu-lab/protocol";
+import type { Protocol, StateHasher } from "@mmu-lab/protocol";
 import { checkRule, GENERATION_3_11 } from "./generation.ts";
 import type { Generation, InvalidationStrategy, MemslotChange, MmuControl } from "./strategy.ts";
 
@@ -104,6 +104,11 @@ class Hybrid implements InvalidationStrategy {
     yield mmu.lock.acquire;
     this.#sweepPages(this.pagesPerSweep, mmu);
     yield mmu.lock.release;
+  }
+
+  hashInto(hasher: StateHasher): void {
+    hasher.add(this.#elapsed).add(this.#swept);
+    for (const number of this.#visible) hasher.add(number ?? -1);
   }
 
   /** How many pages of this pass must have been swept before the next number may become visible. */

@@ -109,9 +109,6 @@ Deno.test("hybrid() leaves current entries alone when it sweeps", () => {
   assertEquals(tables.pagesWithMmio, 10);
   run(execution, strategy.onMemslotUpdate!("publishing", publishing(8), tables));
   run(execution, strategy.sweep!(tables));
-  // The pass had begun before the update: the page that it met then goes in the next.
-  assertEquals(tables.pagesWithMmio, 1);
-  run(execution, strategy.sweep!(tables));
   assertEquals(tables.pagesWithMmio, 0);
 });
 

@@ -7,7 +7,7 @@
  * @module
  */
 import type { ChangeKind, Gfn, MemslotsView, UpdatePhase } from "@mmu-lab/memslots";
-import type { Lock, Protocol, WorkCounters } from "@mmu-lab/protocol";
+import type { Lock, Protocol, StateHasher, WorkCounters } from "@mmu-lab/protocol";
 
 /** The number that an MMIO spte stores: a non-negative integer that fits the layout's generation field. */
 export type Generation = number;
@@ -91,4 +91,9 @@ export interface InvalidationStrategy {
    * work, as often or seldom as it likes.
    */
   sweep?(mmu: MmuControl): Protocol<void>;
+  /**
+   * Folds whatever the strategy remembers into a hash. A strategy that remembers anything must have it: an exhaustive
+   * check tells states apart by it, and may pass over schedules where it is missing.
+   */
+  hashInto?(hasher: StateHasher): void;
 }

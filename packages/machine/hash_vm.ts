@@ -7,7 +7,7 @@ import type { Vm } from "./vm.ts";
  * which decide no step.
  */
 export function hashVm(vm: Vm, hasher: StateHasher): void {
-  hashMmu(vm.mmu, hasher);
+  hashMmu(vm.mmu, (vcpu) => vm.vcpus[vcpu].inGuest, hasher);
   for (const memslots of vm.memslots) memslots.hashInto(hasher);
   hasher.add(vm.slotsLock.owner);
   vm.srcu.hashInto(hasher);

@@ -10,7 +10,7 @@ import type { Vm } from "./vm.ts";
 /** The guest is about to execute an instruction, or to access memory. */
 export const GUEST_RUNS: Step = point("the guest runs");
 /** KVM has returned to user space, which is about to serve an MMIO access. */
-export const USERSPACE_SERVES: Step = point("user space serves the MMIO access");
+export const USERSPACE_SERVES: Step = point("user space serves the MMIO access", "before");
 
 const KVM_EXIT_IO = 2;
 const KVM_EXIT_MMIO = 6;
@@ -48,6 +48,7 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
   const { mmu } = vm;
   vcpu.rip = rip;
   for (;;) {
+    mmu.execution.forget();
     if (!vcpu.inGuest || hasRequests(vcpu.mmu)) {
       // A request from another CPU comes with an IPI: a guest that runs is out of it before anything else happens.
       vcpu.inGuest = false;

@@ -58,6 +58,13 @@ const simple: GenerationRule = {
   inProgress: "unmarked",
   addressSpaces: 1,
 };
+const apart: GenerationRule = {
+  start: (asId) => 2 * asId - 150,
+  publishStep: 1,
+  completeStep: 3,
+  inProgress: "odd",
+  addressSpaces: 2,
+};
 const flagged: GenerationRule = {
   start: (asId) => asId,
   publishStep: 0,
@@ -102,25 +109,13 @@ export const ERAS: Readonly<Record<EraName, Era>> = {
   G3: {
     name: "G3",
     kernels: "4.11 to 5.0",
-    memslots: {
-      start: (asId) => 2 * asId - 150,
-      publishStep: 1,
-      completeStep: 3,
-      inProgress: "odd",
-      addressSpaces: 2,
-    },
+    memslots: apart,
     mmio: { mask: 0xfffff, bias: 0, wrap: { kind: "zero", ignore: 0 }, wrapCheckedAt: "completed" },
   },
   G3s: {
     name: "G3s",
     kernels: "4.19.y with the fixes of 2019",
-    memslots: {
-      start: (asId) => 2 * asId - 150,
-      publishStep: 1,
-      completeStep: 3,
-      inProgress: "odd",
-      addressSpaces: 2,
-    },
+    memslots: apart,
     mmio: { mask: 0xfffff, bias: 0, wrap: { kind: "zero", ignore: 3 }, wrapCheckedAt: "published" },
   },
   G7: {

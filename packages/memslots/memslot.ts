@@ -98,11 +98,11 @@ export function markPageDirty(slot: Memslot, gfn: Gfn): void {
   slot.dirtyBitmap[page >>> 5] |= 1 << (page & 31);
 }
 
-/**
- * A number that is equal for slots that look the same to a fault: place, size, flags and validity. To tell what an actor
- * has seen; distinct slots differ as long as gfns are below 2^28.
- */
-export function slotIdentity(slot: Memslot | undefined): number {
-  if (slot === undefined) return -1;
-  return ((slot.baseGfn * 64 + slot.id) * 4096 + slot.npages) * 8 + slot.flags * 2 + (slot.invalid ? 1 : 0);
+/** Folds what a slot is into a hash: place, size, flags, validity and memory; -1 for none. */
+export function hashSlot(slot: Memslot | undefined, add: (value: number) => void): void {
+  if (slot === undefined) return add(-1);
+  add(slot.baseGfn);
+  add(slot.npages);
+  add(slot.id * 8 + slot.flags * 2 + (slot.invalid ? 1 : 0));
+  add(slot.userspaceAddr);
 }

@@ -1,6 +1,6 @@
 import type { GenerationRule, MemslotsView } from "./generation_rule.ts";
 import type { StateHasher } from "@mmu-lab/protocol";
-import { slotIdentity } from "./memslot.ts";
+import { hashSlot } from "./memslot.ts";
 import { MemslotSet } from "./memslot_set.ts";
 
 /**
@@ -14,7 +14,8 @@ export class Memslots implements MemslotsView {
   #active: MemslotSet = new MemslotSet();
   // 0 at first: so V8 knows it as a small integer, where undefined at first would make it a boxed float.
   #generation: number = 0;
-  #flag = false;
+  /** 1 while the flag beside the number is set: a number, so that the getter below is one test. */
+  #flag = 0;
   /** The bit of the number that tells an update in progress, or 0: a bit is cheaper to test than the rule's text. */
   readonly #oddBit: number = 0;
   readonly #rule: GenerationRule;
@@ -44,7 +45,7 @@ export class Memslots implements MemslotsView {
 
   /** Whether readers can tell that an update is in progress. */
   get updateInProgress(): boolean {
-    return (this.#generation & this.#oddBit) !== 0 || this.#flag;
+    return ((this.#generation & this.#oddBit) | this.#flag) !== 0;
   }
 
   /** The generation that the next update will end with. */
@@ -55,19 +56,19 @@ export class Memslots implements MemslotsView {
   /** Folds the published state into a hash. */
   hashInto(hasher: StateHasher): void {
     hasher.add(this.#generation).add(this.#flag ? 1 : 0);
-    for (const slot of this.#active) hasher.add(slotIdentity(slot)).add(slot.userspaceAddr);
+    for (const slot of this.#active) hashSlot(slot, (value) => hasher.add(value));
   }
 
   /** Makes a new set visible, with the number that the rule gives a set in flux. */
   publish(set: MemslotSet): void {
     this.#active = set;
     this.#generation += this.#rule.publishStep;
-    this.#flag = this.#rule.inProgress === "flag";
+    this.#flag = this.#rule.inProgress === "flag" ? 1 : 0;
   }
 
   /** Gives the published set its final number, after the grace period. */
   complete(): void {
     this.#generation += this.#rule.completeStep;
-    this.#flag = false;
+    this.#flag = 0;
   }
 }

@@ -1,30 +1,73 @@
-import type { StateHasher } from "@mmu-lab/protocol";
+import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
+import { NO_PAGE, type PageId } from "./page_pool.ts";
+import { SPTE_LARGE } from "./spte_bits.ts";
+
+/** From so many pages on a zap may be broken off midway, and then their order matters. */
+const ORDER_MATTERS_FROM = 10;
+
+const ofPage = new StateHasher();
 
 /**
  * Folds the state of an MMU into a hash: everything that a later step could read. Work counts and statistics are left
- * out, as nothing depends on them. O(entries of all shadow pages).
+ * out, as nothing depends on them. So are the numbers of shadow pages: states that differ only in which page got which
+ * number are the same. So is what a vCPU will not look at again: its last exit and walk while the guest runs, and
+ * translations that it is about to flush. O(entries of all shadow pages).
+ *
+ * @param inGuest Whether the guest of a vCPU runs, by number.
  */
-export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
+export function hashMmu(mmu: Mmu, inGuest: (vcpu: number) => boolean, hasher: StateHasher): void {
   const { pool } = mmu;
   hasher.add(mmu.lock.owner).add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
-  for (const page of mmu.zapped) hasher.add(page);
+  hasher.add(mmu.zapped.length);
+  mmu.strategy.hashInto?.(hasher);
+  let sumLow = 0;
+  let sumHigh = 0;
   for (let page = 0; page < pool.length; page++) {
     if (!pool.isLive(page)) continue;
-    hasher.add(page).add(pool.gfn[page]).add(pool.role[page]).add(pool.validGen[page]).add(pool.rootCount[page]);
-    hasher.add(pool.newerThan(page)).add(pool.mmioCached(page) ? 1 : 0);
-    const lanes = pool.lanes(page);
-    const offset = pool.laneOffset(page);
-    for (let at = offset; at < offset + 1024; at += 2) {
-      if ((lanes[at] | lanes[at + 1]) !== 0) hasher.add(at - offset).add(lanes[at]).add(lanes[at + 1]);
-    }
+    const hash = hashPage(mmu, page);
+    sumLow = (sumLow + hash) | 0;
+    sumHigh = (sumHigh + hash / 2 ** 21) | 0;
+  }
+  hasher.add(sumLow).add(sumHigh);
+  if (pool.used >= ORDER_MATTERS_FROM) {
+    for (let page = pool.newest; page !== NO_PAGE; page = pool.olderThan(page)) addIdentity(mmu, page, hasher);
   }
   for (const vcpu of mmu.vcpus) {
-    const { walk, exit } = vcpu;
-    hasher.add(vcpu.asId).add(vcpu.root).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
-    hasher.add(walk.page).add(walk.index).add(walk.level).add(walk.lo).add(walk.hi);
-    hasher.add(exit.reason).add(exit.info1).add(exit.gpa);
+    hasher.add(vcpu.asId).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
+    addIdentity(mmu, vcpu.root, hasher);
     vcpu.cache.hashInto(hasher);
-    vcpu.tlb.hashInto(hasher);
+    if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
+    if (inGuest(vcpu.index)) continue;
+    const { walk, exit } = vcpu;
+    addIdentity(mmu, walk.page, hasher);
+    hasher.add(walk.index).add(walk.level).add(walk.lo).add(walk.hi);
+    hasher.add(exit.reason).add(exit.info1).add(exit.gpa);
   }
+}
+
+/** What a page is, whatever its number: no two live pages are the same in all of this. */
+function addIdentity(mmu: Mmu, page: PageId, hasher: StateHasher): void {
+  const { pool } = mmu;
+  if (page === NO_PAGE) hasher.add(-1);
+  else hasher.add(pool.gfn[page]).add(pool.role[page]).add(pool.validGen[page]);
+}
+
+function hashPage(mmu: Mmu, page: PageId): number {
+  const { pool } = mmu;
+  ofPage.reset();
+  addIdentity(mmu, page, ofPage);
+  ofPage.add(pool.rootCount[page]).add(pool.mmioCached(page) ? 1 : 0);
+  const lanes = pool.lanes(page);
+  const offset = pool.laneOffset(page);
+  const level = pool.role[page] & 0xf;
+  for (let at = offset; at < offset + 1024; at += 2) {
+    const lo = lanes[at];
+    const hi = lanes[at + 1];
+    if ((lo | hi) === 0) continue;
+    ofPage.add(at - offset);
+    if (level > 1 && (lo & SPTE_LARGE) === 0) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
+    else ofPage.add(lo).add(hi);
+  }
+  return ofPage.value;
 }

@@ -1,5 +1,5 @@
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
-import { type Gfn, type Memslot, type Memslots, slotIdentity } from "@mmu-lab/memslots";
+import { type Gfn, hashSlot, type Memslot, type Memslots } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
@@ -160,7 +160,7 @@ export class Mmu {
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
     const slot = this.memslots[vcpu.asId].active.find(gfn);
-    this.execution.observe(slotIdentity(slot));
+    if (this.execution.keepsObservations) hashSlot(slot, (value) => this.execution.observe(value));
     return slot;
   }
 

@@ -23,8 +23,8 @@ const MMIO_CACHED = 2;
  * All shadow pages of a VM: their entries in a large growing buffer of 32-bit lanes, everything else in typed-array
  * columns, the list of active pages (newest first) and the hash by gfn.
  *
- * Memory per page: 4096 bytes of entries and 56 of columns. Columns and buffer grow by doubling and by chunks of 64
- * pages; nothing is allocated per access.
+ * Memory per page: 4096 bytes of entries and 56 of columns. Both grow by doubling, and what is not yet in use the
+ * operating system need not back; nothing is allocated per access.
  *
  * | operation | cost |
  * |---|---|
@@ -87,8 +87,11 @@ export class ShadowPagePool {
     lanes[at + 1] = hi;
   }
 
-  /** The buffer that holds a page's 512 entries, as lo, hi, lo, hi, ..., for loops over a whole page. */
-  lanes(page: PageId): Int32Array {
+  /**
+   * The buffer that holds a page's 512 entries, as lo, hi, lo, hi, ..., for loops over a whole page. All pages lie in one
+   * buffer: a second look-up in each level of a walk made it a third slower. A page that is allocated may replace it.
+   */
+  lanes(_page: PageId): Int32Array {
     return this.#lanes;
   }
 

@@ -23,6 +23,11 @@ export class Execution {
     this.#seen = Array.from({ length: actors }, () => new StateHasher());
   }
 
+  /** Whether anybody asked for observations, so that it is worth making them. */
+  get keepsObservations(): boolean {
+    return this.#seen !== undefined;
+  }
+
   /**
    * Says that the running actor has read `value` from shared state and keeps it, or something made of it, in a local
    * variable beyond its next step. Costs a comparison where nobody keeps digests.

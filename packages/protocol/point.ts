@@ -4,6 +4,7 @@ import type { Step } from "./step.ts";
  * A named place where another CPU could run, and nothing else: always enabled, changes nothing.
  *
  * @param name What the actor does next, in the kernel's words.
+ * @param joins Whether an explorer may take it as one with a neighbour, see {@linkcode Step.joins}.
  * @returns A frozen step, meant to be made once per module and shared.
  *
  * @example
@@ -19,8 +20,8 @@ import type { Step } from "./step.ts";
  * }
  * ```
  */
-export function point(name: string): Step {
-  return Object.freeze({ name, enabled: always, take: nothing });
+export function point(name: string, joins?: Step["joins"]): Step {
+  return Object.freeze({ name, ...(joins === undefined ? {} : { joins }), enabled: always, take: nothing });
 }
 
 function always(): boolean {

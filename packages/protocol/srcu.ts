@@ -29,11 +29,13 @@ export class Srcu {
     this.#execution = execution;
     this.readLock = Object.freeze({
       name: `srcu_read_lock ${name}`,
+      joins: "after",
       enabled: () => true,
       take: (actor: number) => this.#enter(actor),
     });
     this.readUnlock = Object.freeze({
       name: `srcu_read_unlock ${name}`,
+      joins: "before",
       enabled: () => true,
       take: (actor: number) => this.#leave(actor),
     });

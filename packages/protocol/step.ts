@@ -16,6 +16,14 @@ export interface Step {
   /** What the actor is about to do, in the kernel's words, for schedules and stories. */
   readonly name: string;
   /**
+   * That nobody can tell whether another actor ran between this step and the one before it (`before`) or after it
+   * (`after`) of the same actor: an explorer may then take the two as one. `before` is for steps that only let others go
+   * on, such as leaving a read section, or touch nothing shared, and whose code up to the next yield touches nothing
+   * shared either; `after` for steps that only hold others up, such as entering one. Lipton's left and right movers
+   * (CACM 1975).
+   */
+  readonly joins?: "before" | "after";
+  /**
    * Whether `actor` may take the step now. A lock that somebody holds, or a grace period that still has readers, says
    * no; the actor then waits. Must not change anything.
    */

@@ -1,6 +1,6 @@
 import { type BitRun, bitRuns, formatRun, rsvdBits } from "./_bit_runs.ts";
 import { ACC_USER, ACC_WRITE } from "./access.ts";
-import type { GenerationSegment, MmioField, MmioLayoutOptions } from "./mmio_layout.ts";
+import type { GenerationSegment, MmioField, MmioLayoutOptions } from "./mmio_layout_options.ts";
 
 /** Throws a RangeError that says what is wrong with a single option. */
 export function checkRanges(options: MmioLayoutOptions): void {

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { EPT_ENTRIES, LEGACY_ENTRIES } from "./entry_format.ts";
 import { formatLanes, parseLanes } from "./lanes.ts";
+import { MMIO_LAYOUT_NAMES, mmioLayout } from "./layouts.ts";
 import { MmioLayout, type MmioLayoutOptions } from "./mmio_layout.ts";
 
 const EPT_MARK = 3n << 62n | 6n;
@@ -155,4 +156,28 @@ Deno.test("MmioLayout.isMmio() looks at the mask only", () => {
     const { lo, hi } = parseLanes(spte);
     assertEquals(layout.isMmio(lo, hi), expected, spte);
   }
+});
+
+Deno.test("MmioLayout.nextMmio() finds exactly the entries that isMmio() accepts", () => {
+  for (const name of MMIO_LAYOUT_NAMES) {
+    const layout = mmioLayout(name);
+    fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(0xfffff), fc.integer(), fc.integer())), (entries) => {
+      const lanes = Int32Array.from(entries.flatMap(([mmio, gfn, lo, hi]) => {
+        if (!mmio) return [lo, hi];
+        return [layout.encodeLo(gfn, 6, gfn), layout.encodeHi(gfn, 6, gfn)];
+      }));
+      const found: number[] = [];
+      for (let at = layout.nextMmio(lanes, 0, lanes.length); at < lanes.length;) {
+        found.push(at / 2);
+        at = layout.nextMmio(lanes, at + 2, lanes.length);
+      }
+      const expected = entries.flatMap((_, i) => layout.isMmio(lanes[2 * i], lanes[2 * i + 1]) ? [i] : []);
+      assertEquals(found, expected, name);
+    }));
+  }
+});
+
+Deno.test("MmioLayout.nextMmio() finds nothing when caching is off", () => {
+  const layout = mmioLayout("linux_6_1_ept", { mmioCaching: false });
+  assertEquals(layout.nextMmio(new Int32Array([0, 0, 6, 0, -1, -1]), 0, 6), 6);
 });

@@ -11,47 +11,7 @@ import type { AccessKind, AccessSize } from "../guest.ts";
 import { FlatOracle, type MmioExchange } from "../oracle.ts";
 import { type Profile, withStrategy } from "../profile.ts";
 import { Vm } from "../vm.ts";
-
-/** Where a run takes place. */
-export interface Place {
-  /** Stretches of gfns that are accessed and where slots begin, as first gfn and size. */
-  readonly windows: readonly (readonly [gfn: number, pages: number])[];
-  /** A slot has 1 to so many units of pages; it begins at a multiple of the unit, in guest and host. */
-  readonly slotUnits: number;
-  /** Pages of a unit. */
-  readonly unit: number;
-  /** How the host backs the memory. */
-  readonly hostPages?: "transparent-huge" | "hugetlb-2m";
-  /** Shadow pages the VM may have. */
-  readonly maxShadowPages?: number;
-  /** Accesses, in percent, before anything else is thought of; 0 unless told. */
-  readonly extraAccesses?: number;
-}
-
-/** A few dozen gfns, in shadow pages of their own and across the borders of some. */
-export const DENSE: Place = {
-  windows: [[0, 0x14], [0x1f8, 0x10], [0x3fffc, 0x8], [0xd0000, 0x8]],
-  slotUnits: 8,
-  unit: 1,
-};
-/** Gfns far from each other, with fewer shadow pages than they need. */
-export const SPARSE: Place = {
-  windows: Array.from({ length: 80 }, (_, i) => [i * 0x1000 + (i % 3) * 0x40000, 2] as const),
-  slotUnits: 3,
-  unit: 0x800,
-  maxShadowPages: 64,
-  extraAccesses: 95,
-};
-/**
- * Slots that large pages can map in part, where guest and host happen to lie alike. A move keeps to multiples of 2 MiB: 3.11 goes on with the large-page limits of the old place, and maps the wrong memory
- * at another (fixed in 2020 by edd4fa37baa6).
- */
-export const HUGE: Place = {
-  windows: [[0x1f0, 0x20], [0x3f0, 0x20], [0x5f0, 0x20], [0x7f0, 0x20], [0x9f0, 0x20]],
-  slotUnits: 20,
-  unit: 64,
-  hostPages: "transparent-huge",
-};
+import { DENSE, type Place } from "./places.ts";
 
 const KINDS: readonly AccessKind[] = ["read", "write", "rmw"];
 const SLOTS = 6;
@@ -136,6 +96,7 @@ class Pair {
   readonly #slots: Map<number, MemoryRegion> = new Map();
   readonly #random: RandomBelow;
   readonly #place: Place;
+  #touched = 0;
 
   constructor(profile: Profile, place: Place, random: RandomBelow) {
     this.#random = random;
@@ -179,9 +140,9 @@ class Pair {
     return base + this.#random(pages);
   }
 
-  /** A gfn where a slot may begin. */
+  /** A gfn where a slot may begin; often the page that was touched last, as that is where mistakes show. */
   #slotGfn(unit: number = this.#place.unit): number {
-    const gfn = this.#gfn();
+    const gfn = this.#random(3) === 0 ? this.#touched : this.#gfn();
     return gfn - (gfn % unit);
   }
 
@@ -190,7 +151,9 @@ class Pair {
     const kind = KINDS[this.#random(3)];
     const size = 1 + this.#random(8) as AccessSize;
     const offset = this.#random(4) === 0 ? 4096 - this.#random(9) : 8 * this.#random(3);
-    const gpa = this.#gfn() * 4096 + offset;
+    // Now and then the page that was touched last: it may have changed hands since.
+    if (this.#random(8) !== 0) this.#touched = this.#gfn();
+    const gpa = this.#touched * 4096 + offset;
     const operand = Array.from({ length: size }, () => this.#random(256));
     const did = `vCPU ${vcpu}: ${kind} ${size} at 0x${gpa.toString(16)}${kind === "read" ? "" : ` [${operand}]`}`;
 

@@ -1,0 +1,55 @@
+import { Work } from "@mmu-lab/protocol";
+import { assert, assertEquals } from "@std/assert";
+import { auditBooks } from "./books.ts";
+import { NO_PAGE } from "./page_pool.ts";
+import { freeRoot, hasRequests, prepareEntry } from "./root.ts";
+import { TinyMmu } from "./testdata/tiny_mmu.ts";
+import { zapAllPages } from "./zap.ts";
+
+Deno.test("prepareEntry() takes a root, shared by all vCPUs, and flushes the TLB for it", () => {
+  const tiny = new TinyMmu();
+  const second = tiny.addVcpu();
+  assertEquals(second.root, tiny.vcpu.root);
+  assertEquals(tiny.mmu.pool.rootCount[second.root], 2);
+  assertEquals(tiny.mmu.counters.counts[Work.tlbFlushes], 2);
+  assert(!hasRequests(second));
+});
+
+Deno.test("prepareEntry() flushes on request, and otherwise does nothing", () => {
+  const tiny = new TinyMmu();
+  const { counts } = tiny.mmu.counters;
+  tiny.vcpu.tlb.fill(1, 2, true);
+  tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+  assertEquals(tiny.vcpu.tlb.lookup(1, true), 2);
+  const locks = counts[Work.lockAcquisitions];
+  tiny.mmu.flushRemoteTlbs();
+  assert(hasRequests(tiny.vcpu));
+  tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+  assertEquals(tiny.vcpu.tlb.lookup(1, true), -1);
+  assertEquals(counts[Work.lockAcquisitions], locks);
+});
+
+Deno.test("prepareEntry() drops a zapped root on request; the last vCPU to do so frees it", () => {
+  const tiny = new TinyMmu();
+  const second = tiny.addVcpu();
+  const { root } = tiny.vcpu;
+  tiny.run(zapAllPages(tiny.mmu));
+  tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+  assert(tiny.vcpu.root !== root && tiny.mmu.pool.isLive(root));
+  assertEquals(auditBooks(tiny.mmu), []);
+  tiny.run(prepareEntry(tiny.mmu, second));
+  assert(!tiny.mmu.pool.isLive(root));
+  assertEquals(second.root, tiny.vcpu.root);
+  assertEquals(auditBooks(tiny.mmu), []);
+});
+
+Deno.test("freeRoot() gives a root back that stays for others, and does nothing without one", () => {
+  const tiny = new TinyMmu();
+  const { root } = tiny.vcpu;
+  tiny.run(freeRoot(tiny.mmu, tiny.vcpu));
+  assertEquals(tiny.vcpu.root, NO_PAGE);
+  assert(tiny.mmu.pool.isLive(root));
+  tiny.run(freeRoot(tiny.mmu, tiny.vcpu));
+  tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+  assertEquals(tiny.vcpu.root, root);
+});

@@ -1,0 +1,33 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { Execution } from "./execution.ts";
+
+Deno.test("Execution keeps no digests until it is asked to", () => {
+  const execution = new Execution();
+  execution.observe(1);
+  assertEquals(execution.observed(0), 0);
+});
+
+Deno.test("Execution digests what each actor has observed, apart from the others", () => {
+  const execution = new Execution();
+  execution.keepObservations(2);
+  const blank = execution.observed(0);
+  assertEquals(execution.observed(1), blank);
+  execution.observe(1);
+  assertNotEquals(execution.observed(0), blank);
+  assertEquals(execution.observed(1), blank);
+  execution.actor = 1;
+  execution.observe(1);
+  assertEquals(execution.observed(1), execution.observed(0));
+  execution.forget();
+  assertEquals(execution.observed(1), blank);
+  assertNotEquals(execution.observed(0), blank);
+});
+
+Deno.test("Execution ignores what actors beyond those asked for observe", () => {
+  const execution = new Execution();
+  execution.keepObservations(1);
+  execution.actor = 1000;
+  execution.observe(1);
+  execution.forget();
+  assertEquals(execution.actor, 1000);
+});
