@@ -118,14 +118,17 @@ export class Monitor {
     }
   }
 
-  /** Folds what later verdicts depend on into a hash. */
+  /** Folds what later verdicts depend on, but for the vCPUs, into a hash. */
   hashInto(hasher: StateHasher): void {
     for (const running of this.#changing) hasher.add(running);
-    for (let vcpu = 0; vcpu < this.#accessing.length; vcpu++) {
-      hasher.add(this.#accessNumber[vcpu] ?? -1).add(this.#accessing[vcpu] ?? -1).add(this.#allowed[vcpu] ?? 0).add(
-        this.#exits[vcpu] ?? 0,
-      );
-    }
+    hasher.add(this.#updates);
+  }
+
+  /** Folds what later verdicts on a vCPU depend on into a hash. */
+  hashVcpu(vcpu: Vcpu, hasher: StateHasher): void {
+    const { index } = vcpu;
+    hasher.add(this.#accessNumber[index] ?? -1).add(this.#accessing[index] ?? -1);
+    hasher.add(this.#allowed[index] ?? 0).add(this.#exits[index] ?? 0);
   }
 
   #now(at: number): number {

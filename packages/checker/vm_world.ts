@@ -1,8 +1,8 @@
 import type { World } from "@mmu-lab/explorer";
-import { hashVm, type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
+import { hashVcpu, hashVm, type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
 import type { MemoryRegion } from "@mmu-lab/memslots";
 import { auditBooks } from "@mmu-lab/paging";
-import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
+import { point, type Protocol, type StateHasher, type Step, Work } from "@mmu-lab/protocol";
 import type { CheckAccess, CheckScenario } from "./check_scenario.ts";
 import { Monitor, type Settled } from "./monitor.ts";
 import { describeVm } from "./describe_vm.ts";
@@ -38,6 +38,7 @@ class VmWorld implements World {
   readonly actors: World["actors"];
   readonly execution: World["execution"];
   readonly locks: World["locks"];
+  readonly interchangeable: readonly number[];
   readonly #vm: Vm;
   readonly #monitor: Monitor;
   readonly #gfns: number[];
@@ -54,6 +55,8 @@ class VmWorld implements World {
     }
     this.#gfns = [...new Set(scenario.vcpus.flat().map(({ gfn }) => gfn))];
     const monitor = this.#monitor = new Monitor(vm, this.#gfns, settled);
+    const same = scenario.vcpus.every((accesses) => JSON.stringify(accesses) === JSON.stringify(scenario.vcpus[0]));
+    this.interchangeable = same ? scenario.vcpus.map((_, i) => i) : [];
     const sweeps = scenario.sweeps ?? 0;
     this.actors = [
       ...scenario.vcpus.map((accesses, i) => ({
@@ -69,9 +72,16 @@ class VmWorld implements World {
     ];
   }
 
-  hashInto(hasher: Parameters<World["hashInto"]>[0]): void {
+  hashInto(hasher: StateHasher): void {
     hashVm(this.#vm, hasher);
     this.#monitor.hashInto(hasher);
+  }
+
+  hashActor(actor: number, hasher: StateHasher): void {
+    if (actor >= this.#vm.vcpus.length) return;
+    const vcpu = this.#vm.vcpu(actor);
+    hashVcpu(this.#vm, vcpu, hasher);
+    this.#monitor.hashVcpu(vcpu, hasher);
   }
 
   violation(): string | undefined {

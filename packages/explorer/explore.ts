@@ -151,7 +151,8 @@ class Search {
 
   /** Whether this state has been met; remembers it. Under a bound, who ran last and what is left of it count too. */
   #met(preemptions: number): boolean {
-    let key = this.#run.stateHash;
+    // Under a bound it matters who ran last, so interchangeable actors are then told apart.
+    let key = this.#run.stateHash(this.bound === undefined);
     if (this.bound !== undefined) key = (key * 31 + preemptions * 32 + this.#run.choices.at(-1)! + 1) % 2 ** 53;
     const before = this.#seen.size;
     this.#seen.add(key);

@@ -88,16 +88,33 @@ export class Run {
   /**
    * A number that is equal for runs that cannot be told apart from here on: shared state, what each actor waits for, and
    * what each has observed.
+   *
+   * @param swap Whether runs count as equal in which interchangeable actors have changed places.
    */
-  get stateHash(): number {
+  stateHash(swap: boolean): number {
+    const interchangeable = swap ? this.world.interchangeable ?? [] : [];
     const hasher = this.#hasher;
+    const hashes = this.#pending.map((_, actor) => this.#hashActor(actor));
     hasher.reset();
     this.world.hashInto(hasher);
-    for (let actor = 0; actor < this.#pending.length; actor++) {
-      const step = this.#pending[actor];
-      hasher.add(step === undefined ? 0 : hashName(step.name));
-      if (step !== undefined) hasher.add(this.world.execution.observed(actor));
-    }
+    hashes.forEach((hash, actor) => {
+      if (!interchangeable.includes(actor)) hasher.add(hash);
+    });
+    // Sorted, so that it does not matter which of them is where.
+    for (const hash of interchangeable.map((actor) => hashes[actor]).sort((a, b) => a - b)) hasher.add(hash);
+    return hasher.value;
+  }
+
+  /** What belongs to one actor: what it waits for, what it has observed, which locks it holds. */
+  #hashActor(actor: number): number {
+    const { world } = this;
+    const hasher = this.#hasher;
+    const step = this.#pending[actor];
+    hasher.reset();
+    hasher.add(step === undefined ? 0 : hashName(step.name));
+    if (step !== undefined) hasher.add(world.execution.observed(actor));
+    for (const lock of world.locks) hasher.add(lock.owner === actor ? 1 : 0);
+    world.hashActor?.(actor, hasher);
     return hasher.value;
   }
 

@@ -24,7 +24,7 @@ export function sample(factory: WorldFactory, scheduler: Scheduler, runs: number
     while (!run.done && run.violation === undefined) {
       const step = run.choices.length;
       run.advance(scheduler.choose(run.enabled(), step));
-      states.add(run.stateHash);
+      states.add(run.stateHash(true));
       if (step === MAX_SAMPLED_STEPS) run.violation = `progress: still running after ${step} steps`;
     }
     total.runs++;

@@ -28,6 +28,15 @@ export interface World {
    */
   hashInto(hasher: StateHasher): void;
   /**
+   * Folds what belongs to one actor alone, and names no actor, into a hash. Needed where actors are interchangeable.
+   */
+  hashActor?(actor: number, hasher: StateHasher): void;
+  /**
+   * Actors that do the same and may be swapped: states that differ only in which of them is where are the same.
+   * `hashInto` must then leave out whatever tells them apart, and `hashActor` fold it in.
+   */
+  readonly interchangeable?: readonly number[];
+  /**
    * What is wrong now, or `undefined`. Asked after every step.
    *
    * @returns A sentence that names the property and what broke it.

@@ -1,20 +1,24 @@
-import { hashMmu } from "@mmu-lab/paging";
+import { hashMmu, hashVcpuMmu } from "@mmu-lab/paging";
 import type { StateHasher } from "@mmu-lab/protocol";
+import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
 /**
- * Folds the state of a VM into a hash: everything that a later step could read, but for the contents of host memory,
- * which decide no step.
+ * Folds the state of a VM that belongs to no vCPU into a hash: everything that a later step could read, but for the
+ * contents of host memory, which decide no step, and who holds which lock.
  */
 export function hashVm(vm: Vm, hasher: StateHasher): void {
-  hashMmu(vm.mmu, (vcpu) => vm.vcpus[vcpu].inGuest, hasher);
+  hashMmu(vm.mmu, hasher);
   for (const memslots of vm.memslots) memslots.hashInto(hasher);
-  hasher.add(vm.slotsLock.owner);
   vm.srcu.hashInto(hasher);
-  for (const vcpu of vm.vcpus) {
-    hasher.add(vcpu.inGuest ? 1 : 0).add(vcpu.rip).add(vcpu.emulated ? 1 : 0).add(vcpu.readCompleted ? 1 : 0);
-    hasher.add(vcpu.fragmentCount).add(vcpu.lastRetryRip).add(vcpu.lastRetryAddress);
-    const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
-    hasher.add(mmioReads).add(mmioWrites).add(deviceAccesses).add(ramAccesses);
-  }
+}
+
+/** Folds the state of one vCPU into a hash, but for its number. */
+export function hashVcpu(vm: Vm, vcpu: Vcpu, hasher: StateHasher): void {
+  hashVcpuMmu(vm.mmu, vcpu.mmu, vcpu.inGuest, hasher);
+  hasher.add(vm.srcu.sideOf(vcpu.index));
+  hasher.add(vcpu.inGuest ? 1 : 0).add(vcpu.rip).add(vcpu.emulated ? 1 : 0).add(vcpu.readCompleted ? 1 : 0);
+  hasher.add(vcpu.fragmentCount).add(vcpu.lastRetryRip).add(vcpu.lastRetryAddress);
+  const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
+  hasher.add(mmioReads).add(mmioWrites).add(deviceAccesses).add(ramAccesses);
 }

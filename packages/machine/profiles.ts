@@ -1,17 +1,23 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { mmioLayout } from "@mmu-lab/spte-encoding";
+import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { eptBackend } from "@mmu-lab/vmx-backend";
 import type { Profile } from "./profile.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
 
+/** A layout that is made when it is first asked for, and shared: it never changes. */
+function layoutNamed(name: string): () => MmioLayout {
+  let layout: MmioLayout | undefined;
+  return () => layout ??= mmioLayout(name);
+}
+
 const LINUX_3_11_EPT: Profile = {
   name: "linux_3_11_ept",
   summary: "Linux 3.11 as released, Intel EPT with accessed and dirty bits; its MMIO cache has bug B01",
   era: ERAS.G1,
-  layout: () => mmioLayout("linux_3_11_ept"),
+  layout: layoutNamed("linux_3_11_ept"),
   backend: () => eptBackend(HASWELL),
   strategy: STRATEGIES.generation.create,
   cacheRule: { generation: "none", skipWhileInFlux: false },
@@ -28,7 +34,7 @@ const LINUX_3_17_EPT: Profile = {
   name: "linux_3_17_ept",
   summary: "Linux 3.17, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
   era: ERAS.G2,
-  layout: () => mmioLayout("linux_3_17_ept"),
+  layout: layoutNamed("linux_3_17_ept"),
   cacheRule: { generation: "full", skipWhileInFlux: false },
 };
 
@@ -44,7 +50,7 @@ const LINUX_5_13_EPT: Profile = {
   name: "linux_5_13_ept",
   summary: "the generation rules of Linux 5.13: in-progress flag beside the number, nothing cached in flux",
   era: ERAS.G8,
-  layout: () => mmioLayout("linux_6_1_ept"),
+  layout: layoutNamed("linux_6_1_ept"),
   cacheRule: { generation: "full", skipWhileInFlux: true },
 };
 
@@ -56,7 +62,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       name: "linux_3_10_ept",
       summary: "Linux 3.10, Intel EPT: before the series, a walk over all shadow pages",
       era: ERAS.G0,
-      layout: () => mmioLayout("linux_3_10_ept"),
+      layout: layoutNamed("linux_3_10_ept"),
       strategy: STRATEGIES.fullWalk.create,
       flushSlot: "walk-all" as const,
     },

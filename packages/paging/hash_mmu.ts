@@ -2,6 +2,7 @@ import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
+import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** From so many pages on a zap may be broken off midway, and then their order matters. */
 const ORDER_MATTERS_FROM = 10;
@@ -9,16 +10,13 @@ const ORDER_MATTERS_FROM = 10;
 const ofPage = new StateHasher();
 
 /**
- * Folds the state of an MMU into a hash: everything that a later step could read. Work counts and statistics are left
- * out, as nothing depends on them. So are the numbers of shadow pages: states that differ only in which page got which
- * number are the same. So is what a vCPU will not look at again: its last exit and walk while the guest runs, and
- * translations that it is about to flush. O(entries of all shadow pages).
- *
- * @param inGuest Whether the guest of a vCPU runs, by number.
+ * Folds the state of a VM's MMU that belongs to no vCPU into a hash: everything that a later step could read. Work counts
+ * and statistics are left out, as nothing depends on them. So are the numbers of shadow pages: states that differ only in
+ * which page got which number are the same. So is who holds `mmu_lock`. O(entries of all shadow pages).
  */
-export function hashMmu(mmu: Mmu, inGuest: (vcpu: number) => boolean, hasher: StateHasher): void {
+export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
   const { pool } = mmu;
-  hasher.add(mmu.lock.owner).add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
+  hasher.add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
   hasher.add(mmu.zapped.length);
   mmu.strategy.hashInto?.(hasher);
   let sumLow = 0;
@@ -33,17 +31,24 @@ export function hashMmu(mmu: Mmu, inGuest: (vcpu: number) => boolean, hasher: St
   if (pool.used >= ORDER_MATTERS_FROM) {
     for (let page = pool.newest; page !== NO_PAGE; page = pool.olderThan(page)) addIdentity(mmu, page, hasher);
   }
-  for (const vcpu of mmu.vcpus) {
-    hasher.add(vcpu.asId).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
-    addIdentity(mmu, vcpu.root, hasher);
-    vcpu.cache.hashInto(hasher);
-    if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
-    if (inGuest(vcpu.index)) continue;
-    const { walk, exit } = vcpu;
-    addIdentity(mmu, walk.page, hasher);
-    hasher.add(walk.index).add(walk.level).add(walk.lo).add(walk.hi);
-    hasher.add(exit.reason).add(exit.info1).add(exit.gpa);
-  }
+}
+
+/**
+ * Folds the MMU state of one vCPU into a hash, but for its number. What it will not look at again is left out: its last
+ * exit and walk while the guest runs, and translations that it is about to flush.
+ *
+ * @param inGuest Whether its guest runs.
+ */
+export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, inGuest: boolean, hasher: StateHasher): void {
+  hasher.add(vcpu.asId).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
+  addIdentity(mmu, vcpu.root, hasher);
+  vcpu.cache.hashInto(hasher);
+  if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
+  if (inGuest) return;
+  const { walk, exit } = vcpu;
+  addIdentity(mmu, walk.page, hasher);
+  hasher.add(walk.index).add(walk.level).add(walk.lo).add(walk.hi);
+  hasher.add(exit.reason).add(exit.info1).add(exit.gpa);
 }
 
 /** What a page is, whatever its number: no two live pages are the same in all of this. */

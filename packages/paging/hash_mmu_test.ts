@@ -1,11 +1,12 @@
 import { StateHasher } from "@mmu-lab/protocol";
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { hashMmu } from "./hash_mmu.ts";
+import { hashMmu, hashVcpuMmu } from "./hash_mmu.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 
 function hash(tiny: TinyMmu): number {
   const hasher = new StateHasher();
-  hashMmu(tiny.mmu, () => false, hasher);
+  hashMmu(tiny.mmu, hasher);
+  for (const vcpu of tiny.mmu.vcpus) hashVcpuMmu(tiny.mmu, vcpu, false, hasher);
   return hasher.value;
 }
 

@@ -1,10 +1,10 @@
 import type { StateHasher } from "@mmu-lab/protocol";
 
-const ENTRIES = 512;
+const ENTRIES = 64;
 const EMPTY = -1;
 
 /**
- * The TLB of one vCPU: guest-virtual page to host frame, direct-mapped with 512 entries of 4 KiB each. A large page
+ * The TLB of one vCPU: guest-virtual page to host frame, direct-mapped with 64 entries of 4 KiB each. A large page
  * takes an entry for each piece that is used. Size and shape are modelling choices; what matters is that a translation
  * may be used until it is flushed, and that nothing caches an MMIO spte (facts sheet 7.3).
  */

@@ -61,10 +61,14 @@ export class Srcu {
     yield this.#waitForReaders;
   }
 
-  /** Folds the state of the domain into a hash. */
+  /** Folds the state of the domain into a hash, but for who reads. */
   hashInto(hasher: StateHasher): void {
     hasher.add(this.#current).add(this.#readers[0]).add(this.#readers[1]);
-    for (const side of this.#sideOf) hasher.add(side ?? -1);
+  }
+
+  /** Which of the two reader counts an actor is counted in, 0 or 1, or -1 outside a section. */
+  sideOf(actor: number): number {
+    return this.#sideOf[actor] ?? -1;
   }
 
   #enter(actor: number): void {
