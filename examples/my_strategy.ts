@@ -1,28 +1,29 @@
 /**
  * A strategy of your own: a number that only new memory bumps. A delete, or a flags change such as dirty logging, never
- * makes an MMIO spte wrong, so devices keep their fast path through it. Try it:
- * `deno task lab compare --workload wrap --strategies ./examples/my_strategy.ts,generation`
+ * makes an MMIO spte wrong, so devices keep their fast path through it.
  */
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
 
-const LAST = 0x7fffe;
+const NEVER = 0x7fffe; // what an spte made while slots change stores: it is never current
+const LAST = 0x7fffc;
 
 export default function newMemoryBumps(): InvalidationStrategy {
-  let number = 0;
-  let inFlux = false;
+  const state = { number: 0, inFlux: false };
   return {
     name: "newMemoryBumps",
-    maxGeneration: LAST,
-    stamp: () => number,
-    isCurrent: (stored) => !inFlux && stored === number,
+    maxGeneration: NEVER,
+    stamp: () => state.inFlux ? NEVER : state.number,
+    isCurrent: (stored) => !state.inFlux && stored === state.number,
+    hashInto: (hasher) => void hasher.add(state.number).add(state.inFlux ? 1 : 0),
     *onMemslotUpdate(phase, change, mmu) {
       if (change.intermediate || (change.kind !== "create" && change.kind !== "move")) return;
-      if (phase === "publishing") inFlux = true;
-      if (phase !== "published") return;
-      // Whoever looked up the old memslots is done by now, so no spte made from them carries the next number.
-      number = number === LAST ? 0 : number + 2; // kernels from 3.17 on do not store bit 0
-      if (number === 0) yield* mmu.zapAll();
-      inFlux = false;
+      if (phase === "publishing") {
+        state.inFlux = true;
+        if (state.number === LAST) yield* mmu.zapAll(); // no old spte may live to see its number again
+      } else if (phase === "published") {
+        state.number = state.number === LAST ? 0 : state.number + 2; // from 3.17 on bit 0 is not stored
+        state.inFlux = false;
+      }
     },
   };
 }

@@ -46,6 +46,7 @@ export * from "./world.ts";
 export * from "./explore.ts";
 export * from "./sample.ts";
 export * from "./replay.ts";
+export * from "./audit_states.ts";
 export * from "./run_of.ts";
 export * from "./report.ts";
 export * from "./format_report.ts";

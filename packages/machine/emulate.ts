@@ -27,6 +27,9 @@ export function* emulateInstruction(
   address: number,
   retry: boolean,
 ): Protocol<EmulationResult> {
+  // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
+  vm.execution.forget();
+  vm.execution.observe(retry ? 1 : 0);
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
   if (retriesInstead(vcpu, address, retry)) return "done";

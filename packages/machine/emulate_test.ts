@@ -66,6 +66,19 @@ Deno.test("an access that crosses from memory into MMIO is split, and each piece
   assertEquals(asked, ["read fffff 1", "read ffffd 3"].slice(1));
 });
 
+Deno.test("the emulator does not touch the memory of a slot that is being deleted", () => {
+  const { vm, asked } = machine();
+  const deletion = vm.memslotProtocol({ ...RAM, size: 0 });
+  for (let step = deletion.next(); !vm.memslots[0].active.byId(RAM.id)!.invalid; step = deletion.next()) {
+    vm.execution.actor = vm.updater;
+    step.value!.take(vm.updater);
+  }
+  // The vCPU's MMIO cache has the first page only, so the second is looked up.
+  const { mmioWrites, ramAccesses } = vm.access(0, "write", RAM.gpa - 2, 4, 0x04030201n);
+  assertEquals([mmioWrites, ramAccesses], [2, 0]);
+  assertEquals(asked, ["write ffffe 2 [1,2]", "write 100000 2 [3,4]"]);
+});
+
 Deno.test("a read-modify-write of MMIO reads once and writes the sum", () => {
   const { vm, asked } = machine();
   const outcome = vm.access(0, "rmw", MMIO, 2, 0xf0n);

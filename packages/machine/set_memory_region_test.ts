@@ -116,6 +116,28 @@ Deno.test("setMemoryRegion() shows the slot as invalid while it is deleted, and 
   assertEquals(vm.memslots[0].active.byId(0), undefined);
 });
 
+Deno.test("setMemoryRegion() waits for vCPUs that handle an exit before it gives the final generation", () => {
+  const vm = new Vm(PROFILES.linux_3_17_ept);
+  const { index } = vm.createVcpu();
+  const { updater } = vm;
+  const before = vm.memslots[0].generation;
+  vm.srcu.readLock.take(index);
+  const creation = vm.memslotProtocol(RAM);
+  let waited = false;
+  for (let step = creation.next(); !step.done; step = creation.next()) {
+    if (!step.value.enabled(updater)) {
+      assertEquals([vm.memslots[0].active.byId(0)?.npages, vm.memslots[0].generation], [16, before + 1]);
+      vm.srcu.readUnlock.take(index);
+      waited = true;
+      assert(step.value.enabled(updater));
+    }
+    vm.execution.actor = updater;
+    step.value.take(updater);
+  }
+  assert(waited, "the vCPU is inside its read section");
+  assertEquals(vm.memslots[0].generation, before + 2);
+});
+
 Deno.test("setMemoryRegion() sets the number of shadow pages to two percent of the memory", () => {
   const vm = new Vm(PROFILES.linux_3_11_ept);
   vm.memslot({ ...RAM, size: 0x10000000 });

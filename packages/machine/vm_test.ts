@@ -4,6 +4,7 @@ import { Work } from "@mmu-lab/protocol";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { identityGuestPaging } from "./guest.ts";
 import { PROFILES } from "./profiles.ts";
+import { GUEST_RUNS } from "./run_vcpu.ts";
 import { Vm } from "./vm.ts";
 
 const RAM = { id: 0, gpa: 0, size: 0x100000, flags: 0, userspaceAddr: 0x7f0000000000 };
@@ -55,6 +56,23 @@ Deno.test("Vm.access() reaches no old memory after a delete or move has returned
   assertEquals(vm.access(0, "read", 0x40001000, 4).value, 7n);
   vm.memslot({ ...RAM, size: 0 });
   assertEquals(vm.access(0, "read", 0x40001000, 4).kind, "mmio");
+});
+
+Deno.test("Vm.accessProtocol() reaches no old memory when a slot goes while the guest is about to access it", () => {
+  const vm = new Vm(PROFILES.linux_3_11_ept);
+  const vcpu = vm.createVcpu();
+  vm.memslot(RAM);
+  // The write leaves its translation in the TLB.
+  for (let i = 0; i < 2; i++) vm.access(0, "write", 0x1000, 4, 7n);
+  const access = vm.accessProtocol(vcpu, "read", 0x1000, 4);
+  let step = access.next();
+  assert(step.value === GUEST_RUNS);
+  vm.memslot({ ...RAM, size: 0 });
+  for (; !step.done; step = access.next()) {
+    vm.execution.actor = vcpu.index;
+    step.value.take(vcpu.index);
+  }
+  assertEquals([vcpu.outcome.kind, vcpu.outcome.ramAccesses], ["mmio", 0]);
 });
 
 Deno.test("Vm.access() walks the guest's own page tables, which fault in like any memory", () => {

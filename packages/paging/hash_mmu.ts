@@ -11,14 +11,16 @@ const ofPage = new StateHasher();
 
 /**
  * Folds the state of a VM's MMU that belongs to no vCPU into a hash: everything that a later step could read. Work counts
- * and statistics are left out, as nothing depends on them. So are the numbers of shadow pages: states that differ only in
- * which page got which number are the same. So is who holds `mmu_lock`. O(entries of all shadow pages).
+ * and statistics are left out, as nothing depends on them. So are the numbers of shadow pages, unless the strategy
+ * sweeps: states that differ only in which page got which number are the same. So is who holds `mmu_lock`. O(entries of all shadow pages).
  */
 export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
   const { pool } = mmu;
   hasher.add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
   hasher.add(mmu.zapped.length);
   mmu.strategy.hashInto?.(hasher);
+  // A sweep goes by the numbers of pages, so under a strategy that sweeps they count.
+  if (mmu.strategy.sweep !== undefined) pool.hashFreeInto(hasher);
   let sumLow = 0;
   let sumHigh = 0;
   for (let page = 0; page < pool.length; page++) {
@@ -35,7 +37,7 @@ export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
 
 /**
  * Folds the MMU state of one vCPU into a hash, but for its number. What it will not look at again is left out: its last
- * exit and walk while the guest runs, and translations that it is about to flush.
+ * exit while the guest runs, its last walk, and translations that it is about to flush.
  *
  * @param inGuest Whether its guest runs.
  */
@@ -45,10 +47,8 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, inGuest: boolean, hasher: S
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
   if (inGuest) return;
-  const { walk, exit } = vcpu;
-  addIdentity(mmu, walk.page, hasher);
-  hasher.add(walk.index).add(walk.level).add(walk.lo).add(walk.hi);
-  hasher.add(exit.reason).add(exit.info1).add(exit.gpa);
+  const { reason, info1, gpa } = vcpu.exit;
+  hasher.add(reason).add(info1).add(gpa);
 }
 
 /** What a page is, whatever its number: no two live pages are the same in all of this. */
@@ -62,6 +62,7 @@ function hashPage(mmu: Mmu, page: PageId): number {
   const { pool } = mmu;
   ofPage.reset();
   addIdentity(mmu, page, ofPage);
+  if (mmu.strategy.sweep !== undefined) ofPage.add(page);
   ofPage.add(pool.rootCount[page]).add(pool.mmioCached(page) ? 1 : 0);
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);

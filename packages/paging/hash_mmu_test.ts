@@ -23,7 +23,6 @@ Deno.test("hashMmu() is the same for MMUs that came to the same state, and chang
   const changes: Readonly<Record<string, (tiny: TinyMmu) => void>> = {
     "a fault": (tiny) => tiny.fault(0xfee01),
     "an spte": ({ mmu }) => mmu.pool.set(mmu.pool.newest, 7, 0, 1),
-    "the lock": ({ mmu }) => mmu.lock.acquire.take(3),
     "a request": ({ vcpu }) => vcpu.flushRequested = true,
     "the TLB": ({ vcpu }) => vcpu.tlb.fill(1, 2, true),
     "the MMIO cache": ({ vcpu, mmu }) => vcpu.cache.fill(0, 0x77, 7, mmu.memslots[0]),

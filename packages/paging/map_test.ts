@@ -30,6 +30,14 @@ Deno.test("directMap() prefetches nothing before the first of the eight", () => 
   assertEquals([eight(tiny), eight(tiny, 8)], ["........", "R......."]);
 });
 
+Deno.test("directMap() does not look beyond the eight for the end of a run", () => {
+  const tiny = new TinyMmu();
+  tiny.slot();
+  tiny.fault(8);
+  tiny.fault(3);
+  assertEquals([eight(tiny), eight(tiny, 8)], ["RRRR....", "R......."]);
+});
+
 Deno.test("directMap() fills several runs that end at present entries", () => {
   const tiny = new TinyMmu();
   tiny.slot();

@@ -45,6 +45,8 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
   yield LOCKLESS_WALK;
   walkShadow(mmu, vcpu, Math.floor(gpa / 4096));
   const { lo, hi } = vcpu.walk;
+  mmu.execution.observe(lo);
+  mmu.execution.observe(hi);
   if (mmu.layout.isMmio(lo, hi)) {
     yield CHECK_GENERATION;
     if (!checkMmioSpte(mmu, vcpu, lo, hi)) {

@@ -1,5 +1,5 @@
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
-import { type Gfn, hashSlot, type Memslot, type Memslots } from "@mmu-lab/memslots";
+import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
@@ -159,9 +159,7 @@ export class Mmu {
   /** The slot of a gfn as a vCPU sees it now, invalid or not. */
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
-    const slot = this.memslots[vcpu.asId].active.find(gfn);
-    if (this.execution.keepsObservations) hashSlot(slot, (value) => this.execution.observe(value));
-    return slot;
+    return this.memslots[vcpu.asId].active.find(gfn);
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */

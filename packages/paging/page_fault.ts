@@ -13,6 +13,8 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
  */
 export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
   const { trace } = mmu;
+  // From here on nothing counts but address and error code, which are those of the last exit.
+  mmu.execution.forget();
   if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, address / 2 ** 32, errorCode);
   const result = yield* faultAndEmulate(mmu, vcpu, address, errorCode);
   if (trace.on) trace.emit(MMU_PAGE_FAULT_RET, vcpu.index, result);

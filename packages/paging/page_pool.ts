@@ -1,4 +1,5 @@
 import type { Gfn } from "@mmu-lab/memslots";
+import type { StateHasher } from "@mmu-lab/protocol";
 import type { Role } from "./role.ts";
 
 /** A shadow page: a small non-negative integer, reused after the page is freed. */
@@ -199,6 +200,12 @@ export class ShadowPagePool {
     this.#state[page] = 0;
     this.#live--;
     this.#free.push(page);
+  }
+
+  /** Folds the order in which page ids will be used again into a hash. */
+  hashFreeInto(hasher: StateHasher): void {
+    hasher.add(this.length);
+    for (const page of this.#free) hasher.add(page);
   }
 
   #linkNewest(page: PageId): void {

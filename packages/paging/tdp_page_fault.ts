@@ -1,4 +1,4 @@
-import { type Gfn, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { type Gfn, hashSlot, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { fastPageFault } from "./fast_page_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
@@ -32,6 +32,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   const levelSlot = mmu.slotOf(vcpu, gfn);
   const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
   const level = forceSmall ? 1 : mappingLevel(mmu, levelSlot, gfn);
+  mmu.execution.observe(forceSmall ? 0 : level);
   const mapping: Mapping = {
     gfn: gfn - (gfn % pagesPerEntry(level)),
     level,
@@ -44,6 +45,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   mmu.counters.counts[Work.slowFaults]++;
   yield LOOK_UP_SLOT;
   const slot = mmu.slotOf(vcpu, mapping.gfn);
+  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.slotsOf(vcpu));

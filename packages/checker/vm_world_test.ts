@@ -1,0 +1,121 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { auditStates, explore, replay } from "@mmu-lab/explorer";
+import { generation, type InvalidationStrategy, narrowEra, STRATEGIES } from "@mmu-lab/invalidation";
+import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
+import type { CheckScenario } from "./check_scenario.ts";
+import { CHECK_SCENARIOS } from "./scenarios.ts";
+import { vmWorld } from "./vm_world.ts";
+
+/** The kernel with a generation of 3 bits. */
+function narrow(name: string): Profile {
+  const profile = PROFILES[name];
+  return { ...profile, era: narrowEra(profile.era, 3) };
+}
+
+function check(profile: Profile, scenario: CheckScenario) {
+  const world = () => vmWorld(profile, scenario);
+  const report = explore(world);
+  if (report.violation !== undefined) {
+    assertEquals(replay(world, report.violation.schedule).violation, report.violation.message);
+  }
+  return report;
+}
+
+const SOUND: [profile: string, scenario: string][] = [
+  ["linux_4_4_ept", "create-used"],
+  ["linux_4_4_ept", "flags"],
+  ["linux_5_13_ept", "create-used"],
+];
+
+for (const [profile, scenario] of SOUND) {
+  for (const strategy of ["generation", "hybrid", "fullWalk"]) {
+    Deno.test(`${strategy} on ${profile} is sound in every interleaving of '${scenario}'`, () => {
+      const kernel = withStrategy(narrow(profile), STRATEGIES[strategy].create, strategy);
+      const report = check(kernel, CHECK_SCENARIOS[scenario]);
+      assertEquals(report.violation, undefined);
+      assert(report.exhaustive);
+    });
+  }
+}
+
+Deno.test("none is unsound once a slot is created", () => {
+  const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES.none.create, "none");
+  assertStringIncludes(check(kernel, CHECK_SCENARIOS["create-used"]).violation!.message, "stale MMIO");
+});
+
+Deno.test("3.11 as released is unsound: the vCPU's cache outlives the memslots it was filled from (B01)", () => {
+  const { violation } = check(narrow("linux_3_11_ept"), CHECK_SCENARIOS["create-used"]);
+  assertStringIncludes(violation!.message, "stale MMIO");
+});
+
+Deno.test("3.11 with a better cache is unsound: an MMIO spte made from old slots gets the new number (B02)", () => {
+  const fixed: Profile = {
+    ...narrow("linux_3_11_ept"),
+    cacheRule: { generation: "full", skipWhileInFlux: true },
+    unexpectedSpte: "retry",
+  };
+  const { violation } = check(fixed, CHECK_SCENARIOS["create"]);
+  assertStringIncludes(violation!.message, "stale MMIO");
+});
+
+Deno.test("3.17 is unsound: a spurious fault on a page that another vCPU has mapped kills the VM (B23)", () => {
+  const { violation } = check(narrow("linux_3_17_ept"), CHECK_SCENARIOS["create-used"]);
+  assertStringIncludes(violation!.message, "KVM_EXIT_UNKNOWN");
+  assertEquals(violation!.preemptions, 1);
+});
+
+Deno.test("a strategy that forgets mmu_lock gets its counterexample", () => {
+  const careless = (): InvalidationStrategy => ({
+    ...STRATEGIES.none.create(PROFILES.linux_4_4_ept.era),
+    name: "careless",
+    // deno-lint-ignore require-yield
+    *onMemslotUpdate(phase, change, mmu) {
+      if (phase === "committed" && change.baseGfn === 0xd0000) mmu.zapMmioPages("mmio-cached");
+    },
+  });
+  const kernel = withStrategy(narrow("linux_4_4_ept"), careless, "careless");
+  const { violation } = check(kernel, CHECK_SCENARIOS["create-used"]);
+  assertStringIncludes(violation!.message, "does not hold mmu_lock");
+});
+
+Deno.test("a strategy that never gives mmu_lock back gets its counterexample", () => {
+  const greedy = (): InvalidationStrategy => ({
+    ...generation(narrow("linux_4_4_ept").era.mmio!),
+    name: "greedy",
+    *onMemslotUpdate(phase, change, mmu) {
+      if (phase === "committed" && change.baseGfn === 0xd0000) yield mmu.lock.acquire;
+    },
+  });
+  const { violation } = check(withStrategy(narrow("linux_4_4_ept"), greedy, "greedy"), CHECK_SCENARIOS["create-used"]);
+  assertStringIncludes(violation!.message, "memslot ioctl ends while it holds mmu_lock");
+});
+
+Deno.test("a strategy that trusts nothing is sound and makes no progress: every access takes the slow path", () => {
+  const distrustful = (): InvalidationStrategy => ({
+    ...STRATEGIES.none.create(PROFILES.linux_4_4_ept.era),
+    name: "distrustful",
+    isCurrent: () => false,
+  });
+  const uncached: Profile = {
+    ...withStrategy(narrow("linux_4_4_ept"), distrustful, "distrustful"),
+    cacheRule: { generation: "full", skipWhileInFlux: true },
+  };
+  const twoPages: CheckScenario = {
+    ...CHECK_SCENARIOS["create-used"],
+    vcpus: [[{ kind: "read", gfn: 0xd0000 }], [{ kind: "read", gfn: 0 }]],
+    updates: [],
+  };
+  // gfn 0 is never remembered by the vCPU's cache, so that only its spte can answer.
+  assertStringIncludes(check(uncached, twoPages).violation!.message, "liveness");
+});
+
+for (const scenario of Object.values(CHECK_SCENARIOS)) {
+  for (const strategy of ["generation", "hybrid", "fullWalk"]) {
+    Deno.test(`states of '${scenario.name}' under ${strategy} that count as one behave as one`, () => {
+      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
+      const { pairs, mismatch } = auditStates(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 400, 2013);
+      assertEquals(mismatch, undefined);
+      assert(pairs > 50, `${pairs} pairs`);
+    });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * For tests: worlds so small that what an explorer must find is known.
+ *
+ * @module
+ */
+import { Execution, Lock, point, type Protocol } from "@mmu-lab/protocol";
+import type { World, WorldFactory } from "../world.ts";
+
+const WRITE = point("write");
+const IDLE = point("idle");
+
+/** Actors that add one to a counter by a read and a write; with `locked` under a lock. */
+export function counterWorld(actors: number, locked: boolean): WorldFactory {
+  return () => {
+    const execution = new Execution();
+    const lock = new Lock("lock", execution);
+    let counter = 0;
+    function* add(): Protocol<void> {
+      if (locked) yield lock.acquire;
+      const read = counter;
+      execution.observe(read);
+      yield WRITE;
+      counter = read + 1;
+      if (locked) yield lock.release;
+    }
+    return world(execution, Array(actors).fill(add), {
+      locks: [lock],
+      hashInto: (hasher) => void hasher.add(counter),
+      finalViolation: () => counter === actors ? undefined : `an update was lost: ${counter} of ${actors}`,
+    });
+  };
+}
+
+/** Two actors that take two locks, in the same order or in opposite ones. */
+export function lockOrderWorld(opposite: boolean): WorldFactory {
+  return () => {
+    const execution = new Execution();
+    const [a, b] = [new Lock("a", execution), new Lock("b", execution)];
+    function* take(first: Lock, second: Lock): Protocol<void> {
+      yield first.acquire;
+      yield second.acquire;
+      yield second.release;
+      yield first.release;
+    }
+    const other = () => (opposite ? take(b, a) : take(a, b));
+    return world(execution, [() => take(a, b), other], { locks: [a, b] });
+  };
+}
+
+/** An actor that ends while it holds a lock. */
+export const FORGETFUL_WORLD: WorldFactory = () => {
+  const execution = new Execution();
+  const lock = new Lock("lock", execution);
+  function* forget(): Protocol<void> {
+    yield lock.acquire;
+  }
+  return world(execution, [forget], { locks: [lock] });
+};
+
+/** Actors that take a number of steps each and share nothing. */
+export function idleWorld(actors: number, steps: number, interchangeable: boolean): WorldFactory {
+  return () => {
+    const execution = new Execution();
+    function* idle(): Protocol<void> {
+      for (let i = 0; i < steps; i++) yield IDLE;
+    }
+    return world(execution, Array(actors).fill(idle), {
+      ...(interchangeable ? { interchangeable: Array.from({ length: actors }, (_, i) => i) } : {}),
+    });
+  };
+}
+
+function world(
+  execution: Execution,
+  starts: readonly (() => Protocol<void>)[],
+  rest: Partial<World>,
+): World {
+  return {
+    execution,
+    actors: starts.map((start, i) => ({ name: `actor ${i}`, start })),
+    locks: [],
+    hashInto: () => {},
+    violation: () => undefined,
+    ...rest,
+  };
+}
