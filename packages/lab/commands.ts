@@ -5,11 +5,13 @@ import { decodeCommand } from "./decode_command.ts";
 import { demoCommand } from "./demo_command.ts";
 import { encodeCommand } from "./encode_command.ts";
 import { listCommand } from "./list_command.ts";
+import { simulateCommand } from "./simulate_command.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
   demoCommand,
   compareCommand,
+  simulateCommand,
   conformCommand,
   decodeCommand,
   encodeCommand,

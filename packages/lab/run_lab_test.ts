@@ -9,7 +9,7 @@ for (const args of ["", "help", "--help", "-h", "help help"]) {
   Deno.test(`lab ${args} lists the commands`, async () => {
     const { code, output } = await lab(args);
     assertEquals(code, 0);
-    for (const { name, summary } of COMMANDS) assertStringIncludes(output, `  ${name.padEnd(7)}  ${summary}\n`);
+    for (const { name, summary } of COMMANDS) assertStringIncludes(output, `  ${name.padEnd(8)}  ${summary}\n`);
   });
 }
 
