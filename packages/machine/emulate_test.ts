@@ -69,9 +69,10 @@ Deno.test("an access that crosses from memory into MMIO is split, and each piece
 Deno.test("the emulator does not touch the memory of a slot that is being deleted", () => {
   const { vm, asked } = machine();
   const deletion = vm.memslotProtocol({ ...RAM, size: 0 });
-  for (let step = deletion.next(); !vm.memslots[0].active.byId(RAM.id)!.invalid; step = deletion.next()) {
+  for (let step = deletion.next(); !step.done; step = deletion.next()) {
+    if (vm.memslots[0].active.byId(RAM.id)!.invalid) break;
     vm.execution.actor = vm.updater;
-    step.value!.take(vm.updater);
+    step.value.take(vm.updater);
   }
   // The vCPU's MMIO cache has the first page only, so the second is looked up.
   const { mmioWrites, ramAccesses } = vm.access(0, "write", RAM.gpa - 2, 4, 0x04030201n);
