@@ -29,6 +29,8 @@ export interface Profile {
   readonly backend: () => HardwareBackend;
   /** How this kernel forgets MMIO sptes. */
   readonly strategy: StrategyFactory;
+  /** Levels of the tables that map guest-physical memory: 4, or 5 for more than 256 TiB. */
+  readonly rootLevel: 4 | 5;
   /** The per-vCPU MMIO cache. */
   readonly cacheRule: MmioCacheRule;
   /** What becomes of an MMIO fault whose entry is neither MMIO nor gone. */

@@ -20,6 +20,7 @@ const LINUX_3_11_EPT: Profile = {
   layout: layoutNamed("linux_3_11_ept"),
   backend: () => eptBackend(HASWELL),
   strategy: STRATEGIES.generation.create,
+  rootLevel: 4,
   cacheRule: { generation: "none", skipWhileInFlux: false },
   unexpectedSpte: "bug",
   slotLimits: { userSlots: 125, privateSlots: 3 },

@@ -113,8 +113,8 @@ export class Vm {
       strategy: profile.strategy(profile.era),
       cacheRule: profile.cacheRule,
       unexpectedSpte: profile.unexpectedSpte,
-      rootLevel: 4,
-      maxPageLevel: 3,
+      rootLevel: profile.rootLevel,
+      maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
     });

@@ -146,3 +146,23 @@ Deno.test("Vm throws when the strategy needs a number that the kernel's era does
   const profile = { ...PROFILES.linux_3_10_ept, strategy: PROFILES.linux_3_11_ept.strategy };
   assertThrows(() => new Vm(profile), RangeError, "MMIO sptes store no generation");
 });
+
+Deno.test("Vm maps with tables of five levels as with four, with one more reference a walk", () => {
+  const answers = ([4, 5] as const).map((rootLevel) => {
+    const vm = new Vm({ ...PROFILES.linux_3_17_ept, rootLevel });
+    vm.createVcpu();
+    vm.memslot({ id: 0, gpa: 2 ** 38, size: 0x4000, flags: 0, userspaceAddr: 0x7f0000000000 });
+    vm.access(0, "write", 2 ** 38 + 8, 4, 7n);
+    const { counts } = vm.mmu.counters;
+    vm.mmu.vcpus[0].tlb.flush();
+    const before = counts[Work.walkReferences];
+    const { kind, value } = vm.access(0, "read", 2 ** 38 + 8, 4);
+    assertEquals(auditBooks(vm.mmu), []);
+    return { kind, value, mmio: vm.access(0, "read", 2 ** 39, 4).kind, walk: counts[Work.walkReferences] - before };
+  });
+  assertEquals(answers[0].kind, "ram");
+  assertEquals(answers[0].value, 7n);
+  assertEquals(answers[0].mmio, "mmio");
+  assert(answers[1].walk > answers[0].walk);
+  assertEquals({ ...answers[1], walk: 0 }, { ...answers[0], walk: 0 });
+});

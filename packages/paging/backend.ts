@@ -45,6 +45,8 @@ export interface HardwareBackend {
   readonly name: string;
   /** How sptes look in its tables. */
   readonly bits: SpteBits;
+  /** The largest page that it maps: level 1, 2 or 3. */
+  readonly maxPageLevel: 1 | 2 | 3;
   /**
    * Translates as the processor does: walks the guest's tables and the shadow tables with their real entries, sets
    * accessed and dirty bits, fills the TLB. One atomic act.

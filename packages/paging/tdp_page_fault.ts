@@ -80,6 +80,11 @@ function adjustToTransparentHugePage(mmu: Mmu, vcpu: VcpuMmu, mapping: Mapping):
   if (!mmu.host.isTransparentHuge(hvaOf(slot, gfn))) return;
   const current = mmu.slotOf(vcpu, gfn);
   if (current === undefined || !largePageAllowed(current, gfn, 2)) return;
+  if (gfn % 512 !== mapping.pfn % 512) {
+    // The kernel has a VM_BUG_ON here: a slot that was moved keeps the limits of its first place.
+    mmu.warnings.push(`gfn 0x${gfn.toString(16)} and its huge page are not aligned to each other`);
+    return;
+  }
   mapping.level = 2;
   mapping.gfn = gfn - (gfn % 512);
   mapping.pfn -= mapping.pfn % 512;

@@ -33,9 +33,11 @@ export function eptBackend(processor: EptProcessor): HardwareBackend {
 class EptBackend implements HardwareBackend {
   readonly name = "ept";
   readonly bits: SpteBits;
+  readonly maxPageLevel: 1 | 2 | 3;
 
   constructor(readonly processor: EptProcessor) {
     this.bits = eptBits(processor.accessedDirty);
+    this.maxPageLevel = processor.maxPageLevel;
   }
 
   translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {

@@ -96,7 +96,7 @@ export interface Scenario {
   /** Host memory that is set aside for slots. */
   readonly hostMemory: readonly HostRegion[];
   /**
-   * Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`); KVM's own limit, 2 percent of the slots' pages, unless told.
+   * Shadow pages the VM may have, at least 64 (`KVM_SET_NR_MMU_PAGES`); KVM's own limit, 2 percent of the slots' pages, unless told.
    */
   readonly maxShadowPages?: number;
   /** What happens, in order. */

@@ -177,7 +177,7 @@ export function validateScenario(value: unknown): Scenario {
   if (scenario["description"] !== undefined) stringAt("description", scenario["description"]);
   const guest = oneOf("guest", scenario["guest"], ["flat", "recorder"]);
   checkHostMemory(scenario["hostMemory"]);
-  if (scenario["maxShadowPages"] !== undefined) integerAt("maxShadowPages", scenario["maxShadowPages"], 1, U32);
+  if (scenario["maxShadowPages"] !== undefined) integerAt("maxShadowPages", scenario["maxShadowPages"], 64, U32);
   const state: State = { guest, vcpus: 0, started: new Set(), slots: new Set(), destroyed: false };
   arrayAt("operations", scenario["operations"]).forEach((operation, i) => {
     checkOperation(`operations[${i}]`, operation, state);

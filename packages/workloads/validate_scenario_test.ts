@@ -30,7 +30,7 @@ Deno.test("validateScenario() rejects what is no scenario", () => {
   rejects({ guest: "linux" }, "guest", 'guest is "linux"; write one of: "flat", "recorder"');
   rejects({ opertions: [] }, "opertions", "opertions is no part of a scenario here; remove it, or use one of: version");
   rejects({ operations: undefined }, "operations", "operations is missing; write an array");
-  rejects({ maxShadowPages: 0.5 }, "maxShadowPages", "write a whole number from 1");
+  rejects({ maxShadowPages: 0.5 }, "maxShadowPages", "write a whole number from 64");
 });
 
 Deno.test("validateScenario() rejects bad host memory", () => {
