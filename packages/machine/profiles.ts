@@ -52,6 +52,7 @@ const LINUX_5_13_EPT: Profile = {
   summary: "the generation rules of Linux 5.13: in-progress flag beside the number, nothing cached in flux",
   era: ERAS.G8,
   layout: layoutNamed("linux_6_1_ept"),
+  backend: () => eptBackend(HASWELL, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true },
 };
 

@@ -3,6 +3,7 @@ import type { MemslotChange } from "@mmu-lab/invalidation";
 import {
   type ClassifiedChange,
   classifyChange,
+  EINVAL,
   MEM_LOG_DIRTY_PAGES,
   type MemoryRegion,
   type MemslotSet,
@@ -40,7 +41,8 @@ export function* setMemoryRegion(vm: Vm, region: MemoryRegion): Protocol<number>
     trace.emit(SET_MEMORY_REGION, -1, slot, region.flags, region.gpa, region.size, region.size / 2 ** 32);
   }
   const asId = region.asId ?? 0;
-  const change = classifyChange(vm.memslots[asId].active, region, vm.profile.slotLimits);
+  const memslots = vm.memslots[asId];
+  const change = memslots === undefined ? EINVAL : classifyChange(memslots.active, region, vm.profile.slotLimits);
   let result = 0;
   if (typeof change === "number") result = change;
   else if (change.kind !== "none") yield* carryOut(vm, asId, change);

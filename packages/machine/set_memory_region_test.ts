@@ -148,3 +148,10 @@ Deno.test("setMemoryRegion() sets the number of shadow pages to two percent of t
   told.memslot(RAM);
   assertEquals(told.mmu.maxPages, 777);
 });
+
+Deno.test("setMemoryRegion() refuses an address space that the kernel has not", () => {
+  const vm = new Vm(PROFILES.linux_3_11_ept);
+  const region = { id: 1, gpa: 0, size: 0x1000, flags: 0, userspaceAddr: 0x7f0000000000 };
+  assertEquals(vm.memslot({ ...region, asId: 1 }), -22);
+  assertEquals(vm.memslot({ ...region, asId: 0 }), 0);
+});

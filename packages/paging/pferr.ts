@@ -14,3 +14,7 @@ export const PFERR_USER: number = 4;
 export const PFERR_RSVD: number = 8;
 /** The access was an instruction fetch. */
 export const PFERR_FETCH: number = 16;
+/** Bit 32: the fault was in the final translation of a guest address. */
+export const PFERR_GUEST_FINAL: number = 2 ** 32;
+/** Bit 33: the fault was in the translation of a guest page table. */
+export const PFERR_GUEST_PAGE: number = 2 ** 33;

@@ -12,7 +12,7 @@ import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits } from "./ept_bits.ts";
 import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION } from "./exit_reasons.ts";
 import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
-import { violationQualification } from "./exit_qualification.ts";
+import { type ErrorCodeRule, violationQualification } from "./exit_qualification.ts";
 import { type EptCapabilities, isMisconfigured } from "./misconfiguration.ts";
 
 /** The processor that an EPT backend models. */
@@ -25,9 +25,10 @@ export interface EptProcessor extends EptCapabilities {
  * Intel's two-dimensional paging, with the exit handlers of 3.11.
  *
  * @param processor What the processor can do.
+ * @param errorCodes Which kernel's error codes its violations make; those of 3.11 unless told.
  */
-export function eptBackend(processor: EptProcessor): HardwareBackend {
-  return new EptBackend(processor);
+export function eptBackend(processor: EptProcessor, errorCodes: ErrorCodeRule = "3.11"): HardwareBackend {
+  return new EptBackend(processor, errorCodes);
 }
 
 class EptBackend implements HardwareBackend {
@@ -35,7 +36,7 @@ class EptBackend implements HardwareBackend {
   readonly bits: SpteBits;
   readonly maxPageLevel: 1 | 2 | 3;
 
-  constructor(readonly processor: EptProcessor) {
+  constructor(readonly processor: EptProcessor, readonly errorCodes: ErrorCodeRule) {
     this.bits = eptBits(processor.accessedDirty);
     this.maxPageLevel = processor.maxPageLevel;
   }
@@ -56,7 +57,7 @@ class EptBackend implements HardwareBackend {
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
     return vcpu.exit.reason === EXIT_REASON_EPT_VIOLATION
-      ? handleEptViolation(mmu, vcpu)
+      ? handleEptViolation(mmu, vcpu, this.errorCodes)
       : handleEptMisconfig(mmu, vcpu);
   }
 

@@ -1,7 +1,7 @@
 import { handleMmioPageFault, MmioFault, type Mmu, mmuPageFault, type VcpuMmu } from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
 import { EPT_MISCONFIG_RET, KVM_PAGE_FAULT } from "@mmu-lab/tracing";
-import { isInvalidQualification, violationErrorCode } from "./exit_qualification.ts";
+import { type ErrorCodeRule, isInvalidQualification, violationErrorCode } from "./exit_qualification.ts";
 
 /** KVM does not know what the exit was: `KVM_EXIT_UNKNOWN` to user space. */
 export class UnknownExitError extends Error {
@@ -20,13 +20,14 @@ export class UnknownExitError extends Error {
 /**
  * Handles an EPT violation (`handle_ept_violation`, 3.11 vmx.c; facts sheet 7.4).
  *
+ * @param rule Which kernel's error code it makes.
  * @throws {UnknownExitError} If the qualification makes no sense.
  */
-export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
+export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule): Protocol<number> {
   const { gpa, info1, reason } = vcpu.exit;
   if (isInvalidQualification(info1)) throw new UnknownExitError(reason, gpa);
   if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, gpa, gpa / 2 ** 32, info1);
-  return yield* mmuPageFault(mmu, vcpu, gpa, violationErrorCode(info1));
+  return yield* mmuPageFault(mmu, vcpu, gpa, violationErrorCode(info1, rule));
 }
 
 /**

@@ -1,8 +1,17 @@
 /**
- * The exit qualification of an EPT violation, and what 3.11 makes of it (facts sheet 7.4).
+ * The exit qualification of an EPT violation, and what kernels make of it (facts sheet 7.4).
  *
  * @module
  */
+
+import {
+  PFERR_FETCH,
+  PFERR_GUEST_FINAL,
+  PFERR_GUEST_PAGE,
+  PFERR_PRESENT,
+  PFERR_USER,
+  PFERR_WRITE,
+} from "@mmu-lab/paging";
 
 /** Bit 7: the guest-linear address is valid. Architecture. */
 export const GLA_VALID: number = 0x80;
@@ -26,10 +35,30 @@ export function isInvalidQualification(qualification: number): boolean {
 }
 
 /**
- * The page-fault error code of an EPT violation in 3.11: WRITE from bit 1, PRESENT from bit 3, never USER or FETCH.
+ * Which kernel's page-fault error code an EPT violation makes (facts sheet 7.4), named by the kernel that was read:
+ *
+ * | rule | WRITE | USER | FETCH | PRESENT | GUEST_FINAL, GUEST_PAGE |
+ * |---|---|---|---|---|---|
+ * | `3.11` | bit 1 | never | never | bit 3 alone | never |
+ * | `4.10` | bit 1 | bit 0: a data read is called USER | bit 2 | any of bits 5:3 | never |
+ * | `6.1` | bit 1 | bit 0 | bit 2 | any of bits 5:3 | by bit 8, always one of them |
+ */
+export type ErrorCodeRule = "3.11" | "4.10" | "6.1";
+
+/**
+ * The page-fault error code of an EPT violation.
  *
  * @param qualification The exit qualification.
+ * @param rule Which kernel's.
+ * @returns PFERR bits; with `6.1` above 2^32.
  */
-export function violationErrorCode(qualification: number): number {
-  return (qualification & 2) | ((qualification >> 3) & 1);
+export function violationErrorCode(qualification: number, rule: ErrorCodeRule): number {
+  const write = (qualification & 2) !== 0 ? PFERR_WRITE : 0;
+  if (rule === "3.11") return write | ((qualification >> 3) & PFERR_PRESENT);
+  const user = (qualification & 1) !== 0 ? PFERR_USER : 0;
+  const fetch = (qualification & 4) !== 0 ? PFERR_FETCH : 0;
+  const present = (qualification & 0x38) !== 0 ? PFERR_PRESENT : 0;
+  const code = write | user | fetch | present;
+  if (rule === "4.10") return code;
+  return code + ((qualification & FINAL_TRANSLATION) !== 0 ? PFERR_GUEST_FINAL : PFERR_GUEST_PAGE);
 }
