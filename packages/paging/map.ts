@@ -1,6 +1,6 @@
 import { type Gfn, markPageDirty, MEM_READONLY, type Memslot } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
+import { ACC_ALL, ACC_WRITE, addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { MMU_SPTE_SET } from "@mmu-lab/tracing";
 import { getPage } from "./get_page.ts";
 import { markMmioSpte } from "./mmio_spte.ts";
@@ -13,9 +13,6 @@ import { sptepOf } from "./trace_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { addParent, dropSpte, removeParent } from "./zap.ts";
 
-/** All access: exec 1, write 2, user 4 (`ACC_ALL`). */
-const ACC_ALL = 7;
-const ACC_WRITE = 2;
 /** Entries that one fault may fill beside its own (`PTE_PREFETCH_NUM`), a power of two. */
 const PREFETCH_ENTRIES = 8;
 

@@ -1,5 +1,6 @@
 import { type Gfn, hashSlot, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
+import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { fastPageFault } from "./fast_page_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
 import { directMap, hvaOf, isReadOnly, type Mapping } from "./map.ts";
@@ -8,8 +9,6 @@ import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
-
-const ACC_ALL = 7;
 
 /** What a page-fault handler asks for: negative an error, 0 let the guest run on, positive emulate. */
 export type PageFaultResult = number;
