@@ -19,7 +19,7 @@ export interface ExploreOptions {
 /** States that an exploration meets before it gives up, unless told: some gigabytes of hashes would be needed for more. */
 export const DEFAULT_MAX_STATES: number = 5_000_000;
 
-/** Preemption bounds that are explored first, so that the first counterexample is a short one. */
+/** Preemption bounds under which a short counterexample is looked for, once there is one at all. */
 const SHALLOW_BOUNDS: readonly number[] = [0, 1, 2];
 
 /** States between two calls of `onProgress`. */
@@ -31,9 +31,9 @@ const PROGRESS_EVERY = 4096;
  * waits for and has observed; equal states have equal futures, so that pruning loses nothing (but see the hash:
  * 53 bits).
  *
- * Few preemptions come first: bound 0, 1 and 2, then all (iterative context bounding, Musuvathi and Qadeer, PLDI 2007; here
- * it serves to find a short counterexample, not to bound the search). A counterexample found under a bound is the
- * shortest that the search met under it.
+ * When something is wrong, the search is made again with at most 0, 1 and 2 preemptions, for a schedule with few of them
+ * tells more (iterative context bounding, Musuvathi and Qadeer, PLDI 2007). What is reported is the shortest that was met
+ * under the smallest bound that has any.
  *
  * Exhaustive if the report says so: with no preemption bound and within the budget of states.
  *
@@ -42,28 +42,38 @@ const PROGRESS_EVERY = 4096;
  */
 export function explore(factory: WorldFactory, options: ExploreOptions = {}): ExplorationReport {
   const maxStates = options.maxStates ?? DEFAULT_MAX_STATES;
-  const bounds: (number | undefined)[] = options.preemptions === undefined
-    ? [...SHALLOW_BOUNDS, undefined]
-    : [...SHALLOW_BOUNDS.filter((bound) => bound < options.preemptions!), options.preemptions];
   const total = { runs: 0, steps: 0, states: 0, pruned: 0, depth: 0 };
-  for (const bound of bounds) {
+  const searchWithin = (bound: number | undefined): Search => {
     const search = new Search(factory, bound, maxStates, options.onProgress);
     search.explore();
     total.runs += search.runs;
     total.steps += search.steps;
     total.pruned += search.pruned;
-    total.states = search.states;
+    total.states = Math.max(total.states, search.states);
     total.depth = Math.max(total.depth, search.depth);
-    const scheduler = bound === undefined ? "depth first, every interleaving" : `depth first, ${bound} preemptions`;
-    if (search.violation !== undefined) {
-      return { verdict: "unsound", exhaustive: false, scheduler, ...total, violation: search.violation };
-    }
-    if (search.exhausted) return { verdict: "budget exhausted", exhaustive: false, scheduler, ...total };
-    if (bound === bounds.at(-1)) {
-      return { verdict: "sound", exhaustive: bound === undefined, scheduler, ...total };
-    }
+    return search;
+  };
+  const whole = searchWithin(options.preemptions);
+  if (whole.violation === undefined) {
+    return {
+      verdict: whole.exhausted ? "budget exhausted" : "sound",
+      exhaustive: !whole.exhausted && options.preemptions === undefined,
+      scheduler: schedulerName(options.preemptions),
+      ...total,
+    };
   }
-  throw new Error("unreachable: the last bound always returns");
+  for (const bound of SHALLOW_BOUNDS) {
+    if (bound >= whole.violation.preemptions) break;
+    const { violation } = searchWithin(bound);
+    if (violation === undefined) continue;
+    return { verdict: "unsound", exhaustive: false, scheduler: schedulerName(bound), ...total, violation };
+  }
+  const scheduler = schedulerName(options.preemptions);
+  return { verdict: "unsound", exhaustive: false, scheduler, ...total, violation: whole.violation };
+}
+
+function schedulerName(bound: number | undefined): string {
+  return bound === undefined ? "depth first, every interleaving" : `depth first, at most ${bound} preemptions`;
 }
 
 /** A state on the way to where the search is, with the choices not yet tried there. */
@@ -116,7 +126,7 @@ class Search {
       this.depth = Math.max(this.depth, this.#run.choices.length);
       if (this.#run.violation !== undefined) {
         this.#report(this.#run.violation, preemptions);
-        if (this.bound === undefined || this.bound === 0) return;
+        if (this.bound === undefined) return;
         continue;
       }
       if (this.violation !== undefined && this.#run.choices.length + 1 >= this.violation.steps) continue;
