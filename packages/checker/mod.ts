@@ -22,3 +22,6 @@ export * from "./scenarios.ts";
 export * from "./vm_world.ts";
 export * from "./monitor.ts";
 export * from "./describe_vm.ts";
+export * from "./bugs/bug.ts";
+export * from "./bugs/bugs.ts";
+export * from "./bugs/find_bug.ts";

@@ -8,13 +8,23 @@ import type { CommandArgs } from "./command_args.ts";
 import type { Io } from "./io.ts";
 
 /** How a run of the command line ends. */
-export const ExitCode: { readonly DONE: 0; readonly FAILED: 1; readonly BAD_INPUT: 2 } = {
+export const ExitCode: {
+  readonly DONE: 0;
+  readonly FAILED: 1;
+  readonly BAD_INPUT: 2;
+  readonly UNSOUND: 3;
+  readonly EXHAUSTED: 4;
+} = {
   /** It did what was asked. */
   DONE: 0,
   /** A mismatch was found, or something broke that is no fault of the input. */
   FAILED: 1,
   /** What the user gave cannot be used. */
   BAD_INPUT: 2,
+  /** What was checked is unsound. */
+  UNSOUND: 3,
+  /** Nothing was wrong in what could be checked, but that was not all. */
+  EXHAUSTED: 4,
 };
 
 /** One of the values of {@linkcode ExitCode}. */

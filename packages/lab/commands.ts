@@ -1,4 +1,6 @@
 import type { Command } from "./command.ts";
+import { bugsCommand } from "./bugs_command.ts";
+import { checkCommand } from "./check_command.ts";
 import { compareCommand } from "./compare_command.ts";
 import { conformCommand } from "./conform_command.ts";
 import { decodeCommand } from "./decode_command.ts";
@@ -12,6 +14,8 @@ export const COMMANDS: readonly Command[] = [
   demoCommand,
   compareCommand,
   simulateCommand,
+  checkCommand,
+  bugsCommand,
   conformCommand,
   decodeCommand,
   encodeCommand,

@@ -1,0 +1,43 @@
+/**
+ * The contract of a historical bug: a configuration of the normal parts that has it, one that has not, and the small
+ * scenario in which it shows. Plain data; no part has code of its own for a bug.
+ *
+ * @module
+ */
+import type { Profile } from "@mmu-lab/machine";
+import type { CheckScenario } from "../check_scenario.ts";
+import type { Settled } from "../monitor.ts";
+
+/** The commit that ended a bug. */
+export interface BugFix {
+  /** The first 12 digits of its id; `undefined` where no single commit is known. */
+  readonly commit: string | undefined;
+  /** Its subject, or what ended the bug in effect. */
+  readonly subject: string;
+}
+
+/** A bug of KVM's MMIO caching, as history or derivation has it (facts sheet, section 5). */
+export interface Bug {
+  /** Its number in the facts sheet, such as `B04`. */
+  readonly id: string;
+  /** What goes wrong, in a few words. */
+  readonly title: string;
+  /** Kernels that have it. */
+  readonly kernels: string;
+  /** What ended it. */
+  readonly fixedBy: BugFix;
+  /** What else there is to know, in a sentence or two. */
+  readonly note?: string;
+  /** How it is found: by exploring interleavings. */
+  readonly kind: "exploration";
+  /** The property that it breaks, as the message of the violation begins. */
+  readonly breaks: string;
+  /** A kernel that has the bug: the fixed one, but for what was wrong. */
+  readonly profile: () => Profile;
+  /** The same kernel with the fix. */
+  readonly fixed: () => Profile;
+  /** Where it shows. */
+  readonly scenario: CheckScenario;
+  /** When a memslot change counts as made; `returned` unless told. */
+  readonly settled?: Settled;
+}

@@ -1,0 +1,81 @@
+/**
+ * The scenarios in which the bugs of the corpus show: as small as each allows.
+ *
+ * @module
+ */
+import type { MemoryRegion } from "@mmu-lab/memslots";
+import type { CheckScenario, Prelude } from "../check_scenario.ts";
+
+const GFN = 0xd0000;
+const READ = { kind: "read", gfn: GFN } as const;
+/** The slot that makes the page RAM. */
+const SLOT: MemoryRegion = { id: 1, gpa: GFN * 4096, size: 4096, flags: 0, userspaceAddr: 0x7f0000000000 };
+/** A slot elsewhere, which nobody accesses: changing it moves the generation, and nothing else. */
+const OTHER: MemoryRegion = { id: 2, gpa: 0x10000000, size: 4096, flags: 0, userspaceAddr: 0x7f0000100000 };
+const LOGGED: MemoryRegion = { ...OTHER, flags: 1 };
+
+const memslot = (region: MemoryRegion): Prelude => ({ op: "memslot", ...region });
+const access = (vcpu: number): Prelude => ({ op: "access", vcpu, ...READ });
+
+/** A slot is created over a page that one vCPU has used as MMIO, and uses again (B01). */
+export const CREATE_USED_BY_ONE: CheckScenario = {
+  name: "create-used-by-one",
+  summary: "a slot is created over a page that the vCPU has used as MMIO",
+  prelude: [access(0)],
+  vcpus: [[READ]],
+  updates: [SLOT],
+};
+
+/** A slot is created over a page that a vCPU touches for the first time, and then again (B02, B03). */
+export const CREATE_UNUSED: CheckScenario = {
+  name: "create-unused",
+  summary: "a slot is created over a page that the vCPU has not touched yet",
+  prelude: [],
+  vcpus: [[READ, READ]],
+  updates: [SLOT],
+};
+
+/**
+ * For a generation of 3 bits that moves by 2 and is 4 when the vCPUs are there (G2): the page is used at number 0, becomes
+ * RAM, and the update that runs takes the number to 0 again (B04).
+ */
+export const WRAP_TO_ZERO: CheckScenario = {
+  name: "wrap-to-zero",
+  summary: "an update takes the number to the one that an old MMIO spte carries, at which everything is zapped",
+  prelude: [memslot(OTHER), memslot(LOGGED), access(0), memslot(SLOT), memslot(OTHER), memslot(LOGGED)],
+  vcpus: [[READ]],
+  updates: [OTHER],
+};
+
+/**
+ * For a generation of 4 bits that moves by 4 (G3): the page is used, becomes RAM, and three updates later the number comes
+ * round (B05).
+ */
+export const NUMBER_COMES_ROUND: CheckScenario = {
+  name: "number-comes-round",
+  summary: "updates take the number once round, to the one that an old MMIO spte carries",
+  prelude: [access(0), memslot(SLOT), memslot(OTHER), memslot(LOGGED)],
+  vcpus: [[READ]],
+  updates: [OTHER],
+};
+
+/**
+ * An update moves the number while a page is used that the vCPU's cache never remembers, so that only its spte can answer:
+ * gfn 0 (B07).
+ */
+export const UPDATE_ELSEWHERE: CheckScenario = {
+  name: "update-elsewhere",
+  summary: "a slot is created elsewhere while gfn 0 is used as MMIO",
+  prelude: [{ op: "access", vcpu: 0, kind: "read", gfn: 0 }],
+  vcpus: [[{ kind: "read", gfn: 0 }]],
+  updates: [OTHER],
+};
+
+/** A slot is created over a page that two vCPUs have used as MMIO; both touch it once more (B23). */
+export const CREATE_USED_BY_BOTH: CheckScenario = {
+  name: "create-used-by-both",
+  summary: "a slot is created over a page that both vCPUs have used as MMIO",
+  prelude: [access(0), access(1)],
+  vcpus: [[READ], [READ]],
+  updates: [SLOT],
+};

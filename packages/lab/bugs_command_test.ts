@@ -1,0 +1,44 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { BUGS } from "@mmu-lab/checker";
+import { lab } from "./testdata/memory_io.ts";
+
+Deno.test("lab bugs finds the whole corpus, and every fix is clean", async () => {
+  const { code, output, errors } = await lab("bugs");
+  assertEquals(code, 0, errors);
+  const [heading, ...rows] = output.trimEnd().split("\n");
+  assertEquals(heading, "bug  found  states until  steps  fix clean  fix commit    title");
+  assertEquals(rows.map((row) => row.slice(0, 3)), Object.keys(BUGS));
+  assert(!output.includes("NO"));
+  assertStringIncludes(output, "152482580a1b  the number is published before the wrap zap");
+});
+
+Deno.test("lab bugs --json has a record for each bug that was asked for, with a schedule to replay", async () => {
+  const { code, output } = await lab("bugs B04 b01 --json");
+  assertEquals(code, 0);
+  const records = JSON.parse(output);
+  assertEquals(records.map(({ id, found, fixedIsClean }: Record<string, unknown>) => [id, found, fixedIsClean]), [
+    ["B04", true, true],
+    ["B01", true, true],
+  ]);
+  assertEquals(Object.keys(records[0]), ["id", "found", "fixedIsClean", "schedules", "states", "steps", "schedule"]);
+  const counts = [...records[0].schedule.matchAll(/[a-z](\d*)/g)].map(([, count]) => Number(count || 1));
+  assertEquals(counts.reduce((a, b) => a + b), records[0].steps);
+});
+
+Deno.test("lab bugs --story tells the fix, and each step with the state after it", async () => {
+  const { code, output } = await lab("bugs B04 --story");
+  assertEquals(code, 0);
+  assertStringIncludes(
+    output,
+    'fixed by   152482580a1b "KVM: Call kvm_arch_memslots_updated() before updating memslots"',
+  );
+  assertStringIncludes(output, "   1. vCPU 0         begin");
+  assertStringIncludes(output, "memslot ioctl  give the memslots their final generation");
+  assertStringIncludes(output, "      stale MMIO: vCPU 0, gfn 0xd0000 was handled as MMIO");
+});
+
+Deno.test("lab bugs knows no bug that is not in the corpus", async () => {
+  const { code, output, errors } = await lab("bugs B99");
+  assertEquals([code, output], [2, ""]);
+  assertStringIncludes(errors, "lab bugs: Unknown bug 'B99'; did you mean 'B0");
+});
