@@ -11,7 +11,7 @@ export function helpOf(commands: readonly Command[]): string {
     "\nUsage: lab COMMAND [OPTIONS]\n\nCommands:\n",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`),
     "\nhelp COMMAND says more; --version prints the version.\n",
-    "Exit codes: 0 done, 1 a mismatch or something broke, 2 bad input.\n",
+    "Exit codes: 0 done, 1 a mismatch or something broke, 2 bad input, 3 unsound, 4 budget exhausted.\n",
     examplesOf(commands.flatMap(({ examples }) => examples.slice(0, 1))),
   ].join("");
 }

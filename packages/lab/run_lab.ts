@@ -13,7 +13,7 @@ import { didYouMean } from "./suggest.ts";
  * @param args The arguments, without the program's name.
  * @param io The outside world.
  * @param commands The commands there are.
- * @returns The exit code: 0 done, 1 a mismatch or something broke, 2 bad input.
+ * @returns The exit code: 0 done, 1 a mismatch or something broke, 2 bad input, 3 unsound, 4 budget exhausted.
  *
  * @example
  * ```ts

@@ -24,6 +24,8 @@ export class MmioCache {
   /** The access that the mapping allows: exec 1, write 2, user 4. */
   access = 0;
   #generation = 0;
+  /** Whether the memslots were marked as in flux: part of the kernel's number, in bit 0 or bit 63. */
+  #inFlux = false;
   readonly #rule: MmioCacheRule;
 
   /**
@@ -42,6 +44,7 @@ export class MmioCache {
     this.gfn = gfn;
     this.access = access;
     this.#generation = view.generation;
+    this.#inFlux = view.updateInProgress;
   }
 
   /** Whether the address is the remembered page by gpa (`vcpu_match_mmio_gpa`). */
@@ -56,10 +59,11 @@ export class MmioCache {
 
   /** Folds what is remembered into a hash. */
   hashInto(hasher: StateHasher): void {
-    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.#generation);
+    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.#generation).add(this.#inFlux ? 1 : 0);
   }
 
   #isCurrent(view: MemslotsView): boolean {
-    return this.#rule.generation === "none" || this.#generation === view.generation;
+    if (this.#rule.generation === "none") return true;
+    return this.#generation === view.generation && this.#inFlux === view.updateInProgress;
   }
 }

@@ -61,3 +61,10 @@ Deno.test("MmioCache is filled while memslots are in flux until 5.0 (B03), and n
   });
   assertEquals(outcomes, [true, false]);
 });
+
+Deno.test("MmioCache does not match while the memslots are marked as in flux by a flag beside the number", () => {
+  const cache = new MmioCache({ generation: "full", skipWhileInFlux: true });
+  cache.fill(0, 0xd0000, 7, { generation: 4, updateInProgress: false });
+  assertEquals(cache.matchesGpa(0xd0000000, { generation: 4, updateInProgress: true }), false);
+  assertEquals(cache.matchesGpa(0xd0000000, { generation: 4, updateInProgress: false }), true);
+});
