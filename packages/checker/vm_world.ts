@@ -86,8 +86,8 @@ class VmWorld implements World {
 
   violation(): string | undefined {
     this.#monitor.look();
-    const [warning] = this.#vm.mmu.warnings;
-    return this.#monitor.broken ?? (warning && `kernel warning: ${warning}`);
+    const { warnings } = this.#vm.mmu;
+    return this.#monitor.broken ?? (warnings.length > 0 ? `kernel warning: ${warnings[0]}` : undefined);
   }
 
   finalViolation(): string | undefined {

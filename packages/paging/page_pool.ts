@@ -13,8 +13,8 @@ export const NO_PAGE: PageId = -1;
 const ENTRIES = 512;
 /** Two lanes for each entry: a page begins at lane `page << PAGE_SHIFT`. */
 const PAGE_SHIFT = 10;
-/** Room of a new pool in pages: 64 KiB of entries. */
-const FIRST_CAPACITY = 16;
+/** Room of a new pool in pages: 32 KiB of entries, and columns that are cheap to make. */
+const FIRST_CAPACITY = 8;
 
 /** Bits of the `state` column. */
 const LIVE = 1;
@@ -35,19 +35,19 @@ const MMIO_CACHED = 2;
  */
 export class ShadowPagePool {
   /** gfn of each page. */
-  gfn: Float64Array = new Float64Array(0);
+  gfn: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** A number of each page that is never reused, so that a page can be told from a later one with the same id. */
-  serial: Float64Array = new Float64Array(0);
+  serial: Float64Array = new Float64Array(FIRST_CAPACITY);
   /** Role of each page, see `role.ts`. */
-  role: Int32Array = new Int32Array(0);
+  role: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** `mmu_valid_gen` of each page when it was made. */
-  validGen: Int32Array = new Int32Array(0);
+  validGen: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** How many vCPUs use the page as root. */
-  rootCount: Int32Array = new Int32Array(0);
+  rootCount: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** How many MMIO sptes each page holds. */
-  mmioCount: Int32Array = new Int32Array(0);
+  mmioCount: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** The spte that links each page, or -1; further ones are in {@linkcode ShadowPagePool.moreParents}. */
-  parent: Int32Array = new Int32Array(0);
+  parent: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Further sptes that link a page; rare. */
   readonly moreParents: Map<PageId, SpteId[]> = new Map();
 
@@ -56,11 +56,11 @@ export class ShadowPagePool {
   /** Pages that are allocated and not zapped (`n_used_mmu_pages`). Kept by the MMU. */
   used = 0;
 
-  #lanes: Int32Array = new Int32Array(0);
-  #newer: Int32Array = new Int32Array(0);
-  #older: Int32Array = new Int32Array(0);
-  #hashNext: Int32Array = new Int32Array(0);
-  #state: Int32Array = new Int32Array(0);
+  #lanes: Int32Array = new Int32Array(FIRST_CAPACITY << PAGE_SHIFT);
+  #newer: Int32Array = new Int32Array(FIRST_CAPACITY);
+  #older: Int32Array = new Int32Array(FIRST_CAPACITY);
+  #hashNext: Int32Array = new Int32Array(FIRST_CAPACITY);
+  #state: Int32Array = new Int32Array(FIRST_CAPACITY);
   #buckets: Int32Array = new Int32Array(64).fill(NO_PAGE);
   /** 32 less the number of bits of a bucket number. */
   #bucketShift = 32 - 6;
@@ -218,7 +218,7 @@ export class ShadowPagePool {
 
   #grow(): PageId {
     const page = this.length++;
-    if (page >= this.gfn.length) this.#growColumns(Math.max(FIRST_CAPACITY, 2 * this.gfn.length));
+    if (page >= this.gfn.length) this.#growColumns(2 * this.gfn.length);
     return page;
   }
 

@@ -9,8 +9,8 @@ const EMPTY = -1;
  * may be used until it is flushed, and that nothing caches an MMIO spte (facts sheet 7.3).
  */
 export class Tlb {
-  readonly #page: Float64Array = new Float64Array(ENTRIES).fill(EMPTY);
-  readonly #pfn: Float64Array = new Float64Array(ENTRIES);
+  /** Page and frame of each entry by turns. */
+  readonly #entries: Float64Array = new Float64Array(2 * ENTRIES).fill(EMPTY);
   readonly #writable: Uint8Array = new Uint8Array(ENTRIES);
 
   /**
@@ -23,27 +23,28 @@ export class Tlb {
    */
   lookup(page: number, write: boolean): number {
     const at = page & (ENTRIES - 1);
-    if (this.#page[at] !== page || (write && this.#writable[at] === 0)) return EMPTY;
-    return this.#pfn[at];
+    if (this.#entries[2 * at] !== page || (write && this.#writable[at] === 0)) return EMPTY;
+    return this.#entries[2 * at + 1];
   }
 
   /** Remembers a translation. */
   fill(page: number, pfn: number, writable: boolean): void {
     const at = page & (ENTRIES - 1);
-    this.#page[at] = page;
-    this.#pfn[at] = pfn;
+    this.#entries[2 * at] = page;
+    this.#entries[2 * at + 1] = pfn;
     this.#writable[at] = writable ? 1 : 0;
   }
 
   /** Folds the translations into a hash. */
   hashInto(hasher: StateHasher): void {
     for (let at = 0; at < ENTRIES; at++) {
-      if (this.#page[at] !== EMPTY) hasher.add(this.#page[at]).add(this.#pfn[at]).add(this.#writable[at]);
+      const page = this.#entries[2 * at];
+      if (page !== EMPTY) hasher.add(page).add(this.#entries[2 * at + 1]).add(this.#writable[at]);
     }
   }
 
   /** Forgets everything. */
   flush(): void {
-    this.#page.fill(EMPTY);
+    this.#entries.fill(EMPTY);
   }
 }
