@@ -89,7 +89,7 @@ class Comparison {
     this.#recording = recording;
     this.#profile = options.profile;
     this.#level = options.level ?? 2;
-    this.#vm = vmForScenario(recording.scenario, options.profile, this.#sink);
+    this.#vm = vmForScenario(recording.scenario, options.profile, { trace: this.#sink });
     this.#context = {
       era: options.era ?? "3.11",
       layout: this.#vm.mmu.layout,

@@ -1,15 +1,16 @@
-import { type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
-import { MEM_LOG_DIRTY_PAGES } from "@mmu-lab/memslots";
+import type { Profile, Vcpu, Vm } from "@mmu-lab/machine";
 import { Work } from "@mmu-lab/protocol";
 import type { TraceSink } from "@mmu-lab/tracing";
 import {
   type AccessOperation,
   type BulkFlagsOperation,
+  dirtyLogToggled,
   type MemslotOperation,
   type Operation,
-  RECORDER_GUEST,
   RECORDER_USERSPACE,
+  runOperation,
   type Scenario,
+  vmForScenario,
 } from "@mmu-lab/workloads";
 import { InputError } from "./input_error.ts";
 import { Judge, type StaleAccess } from "./judge.ts";
@@ -80,14 +81,10 @@ class Run {
   #final: Counters | undefined;
 
   constructor(scenario: Scenario, profile: Profile, options: RunScenarioOptions) {
-    const isRecorder = scenario.guest === "recorder";
     this.#options = options;
-    this.#judge = new Judge(isRecorder ? RECORDER_USERSPACE : undefined);
-    this.#vm = new Vm(profile, {
-      ...(isRecorder ? { guest: RECORDER_GUEST } : {}),
+    this.#judge = new Judge(scenario.guest === "recorder" ? RECORDER_USERSPACE : undefined);
+    this.#vm = vmForScenario(scenario, profile, {
       userspace: this.#judge.userspace,
-      hostMemory: scenario.hostMemory,
-      ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
   }
@@ -103,18 +100,9 @@ class Run {
       case "bulk-flags":
         for (let i = 0; i < operation.count; i++) this.#toggleDirtyLog(operation, index);
         return;
-      case "get-dirty-log":
-        this.#vm.dirtyLog(operation.id);
-        return;
-      case "vcpu-create":
-        this.#vm.createVcpu();
-        return;
-      case "vcpu-start":
-        return this.#vm.startVcpu(operation.vcpu ?? 0);
-      case "vm-destroy":
-        this.#final = this.#count();
-        return this.#vm.destroy();
     }
+    if (operation.op === "vm-destroy") this.#final = this.#count();
+    runOperation(this.#vm, operation);
   }
 
   result(): ScenarioRun {
@@ -161,15 +149,12 @@ class Run {
     this.#sweepUnits += counters.units() - updated;
   }
 
-  #toggleDirtyLog({ id, asId = 0 }: BulkFlagsOperation, index: number): void {
-    const slot = this.#vm.memslots[asId]?.active.byId(id);
-    if (slot === undefined) {
-      const problem = `operations[${index}] changes the flags of slot ${id}, which is not there`;
+  #toggleDirtyLog(operation: BulkFlagsOperation, index: number): void {
+    const region = dirtyLogToggled(this.#vm, operation);
+    if (region === undefined) {
+      const problem = `operations[${index}] changes the flags of slot ${operation.id}, which is not there`;
       throw new InputError(`Cannot run the scenario: ${problem}; create it before`);
     }
-    const { baseGfn, npages, userspaceAddr } = slot;
-    const flags = slot.flags ^ MEM_LOG_DIRTY_PAGES;
-    const region = { asId, id, gpa: baseGfn * 4096, size: npages * 4096, flags, userspaceAddr };
     this.#memslot({ op: "memslot", ...region }, index);
   }
 

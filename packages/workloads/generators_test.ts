@@ -44,7 +44,7 @@ Deno.test('WORKLOADS["hotplug"] rejects more pages than the memory has', () => {
 Deno.test('WORKLOADS["wrap"] reaches the first wrap of 3.11, and ends behind it', () => {
   const scenario = WORKLOADS["wrap"]!.generate(OPTIONS);
   const trace = new RingBuffer(100_000);
-  const vm = vmForScenario(scenario, PROFILES["linux_3_11_ept"]!, trace);
+  const vm = vmForScenario(scenario, PROFILES["linux_3_11_ept"]!, { trace });
   for (const operation of scenario.operations) runOperation(vm, operation);
   let zaps = 0;
   for (const record of trace) if (record.event === KVM_MMU_INVALIDATE_ZAP_ALL_PAGES) zaps++;

@@ -1,6 +1,5 @@
-import { type AccessOutcome, type Profile, Vm } from "@mmu-lab/machine";
-import { MEM_LOG_DIRTY_PAGES } from "@mmu-lab/memslots";
-import type { TraceSink } from "@mmu-lab/tracing";
+import { type AccessOutcome, type Profile, Vm, type VmOptions } from "@mmu-lab/machine";
+import { MEM_LOG_DIRTY_PAGES, type MemoryRegion } from "@mmu-lab/memslots";
 import { RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
 import type { BulkFlagsOperation, Operation, Scenario } from "./scenario.ts";
 
@@ -19,14 +18,18 @@ export interface OperationResult {
  *
  * @param scenario What is going to happen.
  * @param profile The kernel and processor.
- * @param trace Where tracepoints go; nowhere unless told.
+ * @param options Where tracepoints go, nowhere unless told; and what serves MMIO, if not what the scenario says.
  */
-export function vmForScenario(scenario: Scenario, profile: Profile, trace?: TraceSink): Vm {
+export function vmForScenario(
+  scenario: Scenario,
+  profile: Profile,
+  options: Pick<VmOptions, "trace" | "userspace"> = {},
+): Vm {
   return new Vm(profile, {
     ...(scenario.guest === "recorder" ? { guest: RECORDER_GUEST, userspace: RECORDER_USERSPACE } : {}),
     hostMemory: scenario.hostMemory,
     ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
-    ...(trace === undefined ? {} : { trace }),
+    ...options,
   });
 }
 
@@ -65,14 +68,20 @@ export function runOperation(vm: Vm, operation: Operation): OperationResult {
 }
 
 function bulkFlags(vm: Vm, operation: BulkFlagsOperation): number {
-  const asId = operation.asId ?? 0;
   for (let i = 0; i < operation.count; i++) {
-    const slot = vm.memslots[asId].active.byId(operation.id);
-    if (slot === undefined) throw new RangeError(`Cannot change the flags of slot ${operation.id}: there is none`);
-    const { id, baseGfn, npages, userspaceAddr } = slot;
-    const flags = slot.flags ^ MEM_LOG_DIRTY_PAGES;
-    const ret = vm.memslot({ asId, id, gpa: baseGfn * 4096, size: npages * 4096, flags, userspaceAddr });
+    const region = dirtyLogToggled(vm, operation);
+    if (region === undefined) throw new RangeError(`Cannot change the flags of slot ${operation.id}: there is none`);
+    const ret = vm.memslot(region);
     if (ret !== 0) return ret;
   }
   return 0;
+}
+
+/** One change of many: the slot as it is, with dirty logging the other way round; `undefined` if there is no slot. */
+export function dirtyLogToggled(vm: Vm, { id, asId = 0 }: BulkFlagsOperation): MemoryRegion | undefined {
+  const slot = vm.memslots[asId]?.active.byId(id);
+  if (slot === undefined) return undefined;
+  const { baseGfn, npages, userspaceAddr } = slot;
+  const flags = slot.flags ^ MEM_LOG_DIRTY_PAGES;
+  return { asId, id, gpa: baseGfn * 4096, size: npages * 4096, flags, userspaceAddr };
 }

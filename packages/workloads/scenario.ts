@@ -5,6 +5,7 @@
  * @module
  */
 import type { AccessKind, AccessSize, HostRegion } from "@mmu-lab/machine";
+import type { MemoryRegion } from "@mmu-lab/memslots";
 
 /** One guest instruction that accesses memory. */
 export interface AccessOperation {
@@ -21,21 +22,9 @@ export interface AccessOperation {
 }
 
 /** A memslot ioctl (`KVM_SET_USER_MEMORY_REGION`). A size of 0 deletes. */
-export interface MemslotOperation {
+export interface MemslotOperation extends MemoryRegion {
   /** Its kind of operation. */
   readonly op: "memslot";
-  /** Address space; 0 unless told. */
-  readonly asId?: number;
-  /** Slot number. */
-  readonly id: number;
-  /** Guest-physical address. */
-  readonly gpa: number;
-  /** Size in bytes. */
-  readonly size: number;
-  /** 1 log dirty pages, 2 read-only. */
-  readonly flags: number;
-  /** Host virtual address of the memory. */
-  readonly userspaceAddr: number;
 }
 
 /** Many changes of a slot's flags in a row, dirty logging on and off by turns. */
