@@ -1,7 +1,7 @@
 import { type Bug, BUGS, bugWorld, findBug, type FoundBug } from "@mmu-lab/checker";
 import { formatReport, formatStory, replay } from "@mmu-lab/explorer";
 import { type Command, ExitCode } from "./command.ts";
-import { Progress } from "./progress.ts";
+import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
 import { formatNumber, textTable } from "./text_table.ts";
 
@@ -33,26 +33,21 @@ export const bugsCommand: Command = {
     { args: "bugs", does: "bugs of history, found again" },
     { args: "bugs B04 --story", does: "how one goes" },
   ],
-  run(args, io) {
+  async run(args, io) {
     const bugs = args.operands.length === 0
       ? Object.values(BUGS)
       : args.operands.map((id) => named("bug", id.toUpperCase(), BUGS));
-    const progress = new Progress(io);
-    const results: Result[] = [];
-    try {
-      for (const [i, bug] of bugs.entries()) {
+    const results = await withProgress(io, (progress) =>
+      bugs.map((bug, i): Result => {
         const onProgress = () => progress.update(`Looking for ${bug.id}`, i, bugs.length);
         onProgress();
-        results.push({ bug, ...findBug(bug, { onProgress }) });
-      }
-    } finally {
-      progress.clear();
-    }
+        return { bug, ...findBug(bug, { onProgress }) };
+      }));
     if (args.flag("json")) io.stdout(JSON.stringify(results.map(toRecord)) + "\n");
     else if (args.flag("story")) io.stdout(results.map(toStory).join("\n"));
     else io.stdout(toTable(results));
     const good = results.every(({ found, fixedIsClean }) => found && fixedIsClean);
-    return Promise.resolve(good ? ExitCode.DONE : ExitCode.FAILED);
+    return good ? ExitCode.DONE : ExitCode.FAILED;
   },
 };
 

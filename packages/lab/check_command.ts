@@ -7,8 +7,8 @@ import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
 import { InputError } from "./input_error.ts";
 import type { Io } from "./io.ts";
-import { loadStrategies, type RaceEntry } from "./load_strategies.ts";
-import { Progress } from "./progress.ts";
+import { blaming, loadStrategies, type RaceEntry } from "./load_strategies.ts";
+import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
 
 /** The kernel that is checked unless told: the first without a bug that two accesses and an update could show. */
@@ -82,7 +82,11 @@ export const checkCommand: Command = {
     let worst: ExitCode = ExitCode.DONE;
     for (const [i, scenario] of scenarios.entries()) {
       const world: WorldFactory = () => vmWorld(checked.profile, scenario, options);
-      const outcome = explored(checked, scenario, io, (progress) => search(world, progress));
+      const outcome = await withProgress(io, (progress) => {
+        const update = (done: number, total: number, what: string) =>
+          progress.update(`${scenario.name}, ${what}`, done, total);
+        return blaming(checked, () => search(world, update));
+      });
       if (args.flag("json")) io.stdout(toJson(checked, scenario, options, outcome));
       else io.stdout((i > 0 ? "\n" : "") + toText(checked, scenario, options, outcome, world));
       worst = worse(worst, exitCodeOf(outcome));
@@ -122,22 +126,6 @@ function bitsOf(args: CommandArgs, { name, era }: Profile): number | undefined {
     return args.integer("bits", 3, most) ?? DEFAULT_BITS;
   } catch {
     throw new InputError(`Cannot use '--bits ${text}': expected a whole number from 3 to ${most}, or full`);
-  }
-}
-
-function explored(
-  checked: Checked,
-  { name }: CheckScenario,
-  io: Io,
-  run: (onProgress: (done: number, total: number, what: string) => void) => CheckOutcome,
-): CheckOutcome {
-  const progress = new Progress(io);
-  try {
-    return run((done, total, what) => progress.update(`${name}, ${what}`, done, total));
-  } catch (error) {
-    throw error instanceof InputError ? error : checked.blame(error) ?? error;
-  } finally {
-    progress.clear();
   }
 }
 

@@ -2,14 +2,14 @@ import { PROFILES } from "@mmu-lab/machine";
 import { WORKLOADS } from "@mmu-lab/workloads";
 import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
-import { compareStrategies, type Comparison } from "./comparison.ts";
+import { compareStrategies } from "./comparison.ts";
 import { formatComparison } from "./format_comparison.ts";
 import { InputError, messageOf } from "./input_error.ts";
 import type { Io } from "./io.ts";
 import { type LoadedScenario, loadScenario } from "./load_scenario.ts";
-import { defaultStrategies, loadStrategies } from "./load_strategies.ts";
+import { chosenStrategies } from "./load_strategies.ts";
 import { MEASURES } from "./measures.ts";
-import { Progress } from "./progress.ts";
+import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
 
 /** The profile that strategies race on unless told: the first kernel whose vCPU cache does not answer for them. */
@@ -58,21 +58,11 @@ export const compareCommand: Command = {
   async run(args, io) {
     const profile = named("profile", args.text("profile") ?? DEFAULT_PROFILE, PROFILES);
     const scenarios = await scenariosOf(args, io);
-    const chosen = args.text("strategies");
-    const { entries, notes } = chosen === undefined
-      ? defaultStrategies(profile)
-      : { entries: await loadStrategies(wordsOf(chosen), profile, io), notes: [] };
-
-    const comparisons: Comparison[] = [];
-    const progress = new Progress(io);
-    try {
-      for (const scenario of scenarios) {
-        const update = progress.update.bind(progress);
-        comparisons.push(compareStrategies({ ...scenario, profile, entries, progress: update }));
-      }
-    } finally {
-      progress.clear();
-    }
+    const { entries, notes } = await chosenStrategies(args.text("strategies"), profile, io);
+    const comparisons = await withProgress(io, (line) => {
+      const progress = line.update.bind(line);
+      return scenarios.map((scenario) => compareStrategies({ ...scenario, profile, entries, progress }));
+    });
     for (const note of [...notes, ...scenarios.flatMap((scenario) => scenario.notes)]) {
       io.stderr(`lab compare: note: ${note}\n`);
     }
@@ -110,12 +100,4 @@ function generated(args: CommandArgs): LoadedScenario {
     if (!(error instanceof RangeError)) throw error;
     throw new InputError(messageOf(error), { cause: error });
   }
-}
-
-function wordsOf(list: string): string[] {
-  const words = list.split(",").map((word) => word.trim());
-  if (words.includes("")) {
-    throw new InputError(`Cannot read '--strategies ${list}': expected names with commas between`);
-  }
-  return words;
 }

@@ -2,7 +2,7 @@ import { type Profile, type Vm, withStrategy } from "@mmu-lab/machine";
 import { EEXIST } from "@mmu-lab/memslots";
 import type { MemslotOperation, Scenario } from "@mmu-lab/workloads";
 import { InputError } from "./input_error.ts";
-import type { RaceEntry } from "./load_strategies.ts";
+import { blaming, type RaceEntry } from "./load_strategies.ts";
 import type { Counters } from "./measures.ts";
 import { type FirstStale, runScenario } from "./run_scenario.ts";
 
@@ -75,15 +75,12 @@ export function compareStrategies(input: ComparisonInput): Comparison {
   const length = scenario.operations.length;
   const strategies = entries.map((entry, runner) => {
     const done = (operations: number) => progress?.(entry.name, runner * length + operations, entries.length * length);
-    try {
-      const run = runScenario(scenario, withStrategy(profile, entry.create, entry.name), {
+    const run = blaming(entry, () =>
+      runScenario(scenario, withStrategy(profile, entry.create, entry.name), {
         progress: done,
         ...(input.written ? { refused: (...call) => refuse(source, ...call) } : {}),
-      });
-      return resultOf(entry.name, run.counters, run.firstStale);
-    } catch (error) {
-      throw error instanceof InputError ? error : entry.blame(error) ?? error;
-    }
+      }));
+    return resultOf(entry.name, run.counters, run.firstStale);
   });
   return { version: 1, scenario: scenario.name, source, operations: length, profile: profile.name, strategies };
 }

@@ -5,9 +5,9 @@ import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
 import { InputError, messageOf } from "./input_error.ts";
 import type { Io } from "./io.ts";
-import { Progress } from "./progress.ts";
+import { withProgress } from "./progress.ts";
 import { readTraceFile } from "./read_trace_file.ts";
-import { didYouMean } from "./suggest.ts";
+import { named } from "./suggest.ts";
 import { formatNumber, textTable } from "./text_table.ts";
 
 /** What came of one file. */
@@ -42,24 +42,20 @@ export const conformCommand: Command = {
     if (args.operands.length === 0) throw new InputError("Name at least one recording");
     const profile = profileOf(args);
     const level = levelOf(args);
-    const progress = new Progress(io);
     const files: ConformedFile[] = [];
-    for (const [i, file] of args.operands.entries()) {
-      progress.update("Conforming", i, args.operands.length);
-      files.push({ file, ...await conformFile(file, profile, level, io) });
-    }
-    progress.clear();
+    await withProgress(io, async (progress) => {
+      for (const [i, file] of args.operands.entries()) {
+        progress.update("Conforming", i, args.operands.length);
+        files.push({ file, ...await conformFile(file, profile, level, io) });
+      }
+    });
     io.stdout(args.flag("json") ? toJson(files) : toText(files));
     return files.every(agrees) ? ExitCode.DONE : ExitCode.FAILED;
   },
 };
 
 function profileOf(args: CommandArgs): Profile | undefined {
-  const name = args.text("profile") ?? "auto";
-  if (name === "auto") return undefined;
-  const profile = Object.hasOwn(PROFILES, name) ? PROFILES[name] : undefined;
-  if (profile !== undefined) return profile;
-  throw new InputError(`Unknown profile '${name}'${didYouMean(name, ["auto", ...Object.keys(PROFILES)])}`);
+  return named<Profile | undefined>("profile", args.text("profile") ?? "auto", { auto: undefined, ...PROFILES });
 }
 
 function levelOf(args: CommandArgs): Level {

@@ -46,6 +46,39 @@ export async function loadStrategies(words: readonly string[], profile: Profile,
 }
 
 /**
+ * The strategies that a command line asks for.
+ *
+ * @param list Names and paths of modules, with commas between; `undefined` for those that race unless told.
+ * @returns Them, and why others that usually race are left out.
+ * @throws {InputError} As {@linkcode loadStrategies}.
+ */
+export async function chosenStrategies(
+  list: string | undefined,
+  profile: Profile,
+  io: Io,
+): Promise<{ entries: RaceEntry[]; notes: string[] }> {
+  if (list === undefined) return defaultStrategies(profile);
+  const words = list.split(",").map((word) => word.trim());
+  if (words.includes("")) {
+    throw new InputError(`Cannot read '--strategies ${list}': expected names with commas between`);
+  }
+  return { entries: await loadStrategies(words, profile, io), notes: [] };
+}
+
+/**
+ * Runs something under a strategy.
+ *
+ * @throws {InputError} Instead of an error that is the strategy's own doing; others come out as they are.
+ */
+export function blaming<T>({ blame }: Pick<RaceEntry, "blame">, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof InputError ? error : blame(error) ?? error;
+  }
+}
+
+/**
  * The strategies that race unless told: of {@linkcode DEFAULT_STRATEGIES} those that the profile can have.
  *
  * @returns Them, and why the others are left out.

@@ -4,6 +4,26 @@ import type { Io } from "./io.ts";
 const INTERVAL_MS = 200;
 const LINE_CLEAR = "\r\u001b[K";
 
+/**
+ * Does long work with a line on the terminal that says how far it is, and takes the line away however the work ends.
+ *
+ * @param io Where to.
+ * @param work The work; it is given the line.
+ * @param now The clock, in milliseconds.
+ */
+export async function withProgress<T>(
+  io: Io,
+  work: (progress: Progress) => T | Promise<T>,
+  now?: () => number,
+): Promise<T> {
+  const progress = new Progress(io, now);
+  try {
+    return await work(progress);
+  } finally {
+    progress.clear();
+  }
+}
+
 /** A line on the terminal that says how far something is. Nothing is written where nobody looks. */
 export class Progress {
   readonly #io: Io;

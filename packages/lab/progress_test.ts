@@ -1,5 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
-import { Progress } from "./progress.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { Progress, withProgress } from "./progress.ts";
 import { MemoryIo } from "./testdata/memory_io.ts";
 
 class Terminal extends MemoryIo {
@@ -28,4 +28,16 @@ Deno.test("Progress writes nothing where nobody looks", () => {
   progress.update("generation", 5, 10);
   progress.clear();
   assertEquals(io.errors, "");
+});
+
+Deno.test("withProgress() takes the line away before an error goes on", async () => {
+  const io = new Terminal();
+  let now = 0;
+  const work = (progress: Progress) => {
+    progress.update("Conforming", 1, 2);
+    throw new RangeError("a broken file");
+  };
+  await assertRejects(() => withProgress(io, work, () => now += 1000), RangeError, "a broken file");
+  assertStringIncludes(io.errors, "Conforming: 50 %");
+  assertEquals(io.errors.endsWith("\r\u001b[K"), true);
 });

@@ -5,8 +5,8 @@ import { type Command, ExitCode, type OptionSpec } from "./command.ts";
 import { type CommandArgs, parseInteger } from "./command_args.ts";
 import { DEFAULT_PROFILE } from "./compare_command.ts";
 import { InputError } from "./input_error.ts";
-import { defaultStrategies, loadStrategies, type RaceEntry } from "./load_strategies.ts";
-import { Progress } from "./progress.ts";
+import { blaming, chosenStrategies } from "./load_strategies.ts";
+import { withProgress } from "./progress.ts";
 import { formatSimulations } from "./simulate_format.ts";
 import {
   DEFAULT_LOAD,
@@ -16,7 +16,7 @@ import {
   updatesBeforeWrap,
   type VmLoad,
 } from "./simulate_load.ts";
-import { type SimulationSummary, summarize } from "./simulate_summary.ts";
+import { summarize } from "./simulate_summary.ts";
 import { simulateVm } from "./simulate_vm.ts";
 import { named } from "./suggest.ts";
 
@@ -84,24 +84,17 @@ export const simulateCommand: Command = {
     const costs = parseCost(cost);
     const wrap = args.flag("wrap");
     const load = loadOf(args, profile, wrap);
-    const chosen = args.text("strategies");
-    const { entries, notes } = chosen === undefined
-      ? defaultStrategies(profile)
-      : { entries: await loadStrategies(chosen.split(",").map((word) => word.trim()), profile, io), notes: [] };
+    const { entries, notes } = await chosenStrategies(args.text("strategies"), profile, io);
     for (const note of notes) io.stderr(`lab simulate: note: ${note}\n`);
 
-    const progress = new Progress(io);
-    const summaries: SimulationSummary[] = [];
-    try {
-      for (const [nth, entry] of entries.entries()) {
-        const total = load.vcpus * load.accesses;
+    const total = load.vcpus * load.accesses;
+    const summaries = await withProgress(io, (progress) =>
+      entries.map((entry, nth) => {
         const update = (done: number) => progress.update(entry.name, nth * total + done, entries.length * total);
         const input = { strategy: entry.name, profile: profile.name, cost, wrap, load };
-        summaries.push(summarize(input, simulated(entry, profile, load, costs, update)));
-      }
-    } finally {
-      progress.clear();
-    }
+        const raced = withStrategy(profile, entry.create, entry.name);
+        return summarize(input, blaming(entry, () => simulateVm(raced, load, costs, update)));
+      }));
     io.stdout(
       args.flag("json")
         ? summaries.map((summary) => JSON.stringify(summary) + "\n").join("")
@@ -110,20 +103,6 @@ export const simulateCommand: Command = {
     return ExitCode.DONE;
   },
 };
-
-function simulated(
-  entry: RaceEntry,
-  profile: Profile,
-  load: VmLoad,
-  costs: CostModel,
-  onProgress: (accesses: number) => void,
-) {
-  try {
-    return simulateVm(withStrategy(profile, entry.create, entry.name), load, costs, onProgress);
-  } catch (error) {
-    throw error instanceof InputError ? error : entry.blame(error) ?? error;
-  }
-}
 
 function loadOf(args: CommandArgs, profile: Profile, wrap: boolean): VmLoad {
   const updateKind = args.text("update-kind") ?? DEFAULT_LOAD.updateKind;
