@@ -1,9 +1,6 @@
-import { type AccessSize, type MmioUserspace, SILENT_USERSPACE, type Vcpu, type Vm } from "@mmu-lab/machine";
+import { type AccessSize, APIC_GFN, type MmioUserspace, SILENT_USERSPACE, type Vcpu, type Vm } from "@mmu-lab/machine";
 import { isReadOnly } from "@mmu-lab/paging";
 import type { AccessOperation } from "@mmu-lab/workloads";
-
-/** The local APIC's page: the emulator of every kernel takes it for MMIO, slot or not. */
-const APIC_GFN = 0xfee00;
 
 /** An access that went the wrong way. */
 export interface StaleAccess {

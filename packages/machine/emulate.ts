@@ -1,6 +1,6 @@
 import type { EmulationResult } from "@mmu-lab/paging";
 import { hvaOf, isReadOnly } from "@mmu-lab/paging";
-import { markPageDirty } from "@mmu-lab/memslots";
+import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_MMIO, KVM_MMIO_TYPE, VCPU_MATCH_MMIO } from "@mmu-lab/tracing";
 import type { Vcpu } from "./vcpu.ts";
@@ -11,8 +11,8 @@ export const EMULATE_LOOK: Step = point("emulator looks at the vCPU's MMIO cache
 /** Guest memory is about to be accessed by the emulator. */
 export const EMULATE_MEMORY: Step = point("emulator looks up the memslot and accesses guest memory");
 
-/** The local APIC's page: always handled as MMIO (`APIC_DEFAULT_PHYS_BASE`). */
-const APIC_GFN = 0xfee00;
+/** The local APIC's page: the emulator takes it for MMIO, slot or not (`APIC_DEFAULT_PHYS_BASE`). */
+export const APIC_GFN: Gfn = 0xfee00;
 
 /**
  * Emulates the vCPU's instruction (`x86_emulate_instruction`, 3.11 x86.c; facts sheet 3.2). The instructions of the lab

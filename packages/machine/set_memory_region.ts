@@ -35,12 +35,12 @@ const CHANGE_CODE = { create: 0, delete: 1, move: 2, flags: 3 } as const;
  */
 export function* setMemoryRegion(vm: Vm, region: MemoryRegion): Protocol<number> {
   const { trace } = vm.mmu;
+  const { asId = 0 } = region;
   yield vm.slotsLock.acquire;
   if (trace.on) {
-    const slot = region.id + (region.asId ?? 0) * 0x10000;
+    const slot = region.id + asId * 0x10000;
     trace.emit(SET_MEMORY_REGION, -1, slot, region.flags, region.gpa, region.size, region.size / 2 ** 32);
   }
-  const asId = region.asId ?? 0;
   const memslots = vm.memslots[asId];
   const change = memslots === undefined ? EINVAL : classifyChange(memslots.active, region, vm.profile.slotLimits);
   let result = 0;

@@ -82,6 +82,8 @@ export class Vm {
   readonly control: MmuControl;
   /** The vCPUs by number. */
   readonly vcpus: Vcpu[] = [];
+  /** The actor that stands for the user-space thread which changes memslots. */
+  readonly updater: number = 1000;
   /** Shadow pages the VM may have, if it was told. */
   readonly maxShadowPages: number | undefined;
 
@@ -216,7 +218,4 @@ export class Vm {
     }
     return vcpu;
   }
-
-  /** The actor that stands for the user-space thread which changes memslots. */
-  readonly updater: number = 1000;
 }

@@ -1,8 +1,6 @@
-import { LEAF_TABLE_SPAN, PAGE, ScenarioBuilder } from "./_scenario_builder.ts";
+import { DEVICES, LEAF_TABLE_SPAN, PAGE, ScenarioBuilder } from "./_scenario_builder.ts";
 import type { Workload } from "./workload.ts";
 
-/** Where devices lie: below 4 GiB, and never in a slot. */
-const DEVICES = 0xd000_0000;
 /** Where the big slot of {@linkcode MANY_PAGES} lies. */
 const RAM = 0x1_0000_0000;
 /** Where small slots come and go, far from all else: below the devices. */

@@ -1,7 +1,7 @@
-import { LOG_DIRTY, PAGE, READ_ONLY, ScenarioBuilder } from "./_scenario_builder.ts";
+import { MEM_LOG_DIRTY_PAGES, MEM_READONLY } from "@mmu-lab/memslots";
+import { DEVICES, PAGE, ScenarioBuilder } from "./_scenario_builder.ts";
 import type { Workload } from "./workload.ts";
 
-const DEVICES = 0xd000_0000;
 const DIMMS = 0x1_0000_0000;
 const DIMM_SIZE = 0x800_0000;
 
@@ -43,7 +43,7 @@ export const VGA_TOGGLE: Workload = {
   generate(options) {
     const builder = new ScenarioBuilder(options);
     builder.create(1, 0x10_0000, 0x10_0000);
-    builder.create(2, 0xc0000, 0x20000, READ_ONLY);
+    builder.create(2, 0xc0000, 0x20000, MEM_READONLY);
     for (let round = 0; round < options.pages; round++) {
       builder.access("write", VGA, 1);
       builder.access("write", TEXT_PAGE, 2);
@@ -52,7 +52,7 @@ export const VGA_TOGGLE: Workload = {
         builder.access("read", device);
         builder.access("write", device + 0x10);
       }
-      builder.create(4, VGA, VGA_SIZE, round % 2 === 1 ? LOG_DIRTY : 0);
+      builder.create(4, VGA, VGA_SIZE, round % 2 === 1 ? MEM_LOG_DIRTY_PAGES : 0);
       for (let page = 0; page < 4; page++) builder.access("write", VGA + page * PAGE);
       builder.access("write", TEXT_PAGE, 2);
       if (round % 2 === 1) builder.push({ op: "get-dirty-log", id: 4 });
@@ -81,7 +81,7 @@ export const WRAP: Workload = {
     for (let device = 0; device < 4; device++) builder.access("read", DEVICES + device * PAGE);
     builder.push({ op: "bulk-flags", id: 5, count: BEFORE_WRAP - 2 });
     for (let update = 0; update < 22; update++) {
-      builder.flags(5, (update + 1) % 2 * LOG_DIRTY);
+      builder.flags(5, (update + 1) % 2 * MEM_LOG_DIRTY_PAGES);
       for (let device = 0; device < 4; device++) builder.access("read", DEVICES + device * PAGE);
       builder.access("write", 0x1000);
     }
@@ -111,7 +111,7 @@ export const RANDOM: Workload = {
         builder.access(kind, anyPage() + random.below(512) * 8, size, builder.anyVcpu());
       } else if (dice < 88) {
         const [gpa, size] = [anyPage(), (1 + random.below(3)) * PAGE];
-        const flags = random.pick([0, 0, 0, LOG_DIRTY, READ_ONLY]);
+        const flags = random.pick([0, 0, 0, MEM_LOG_DIRTY_PAGES, MEM_READONLY]);
         if (free.length > 0 && builder.isFree(gpa, size)) builder.create(random.pick(free), gpa, size, flags);
         // Another slot is there, so it is refused.
         else if (free.length > 0) refused(builder, random.pick(free), gpa, size);
@@ -125,7 +125,7 @@ export const RANDOM: Workload = {
         else builder.call({ ...builder.slot(id), gpa }); // refused
       } else if (dice < 98) {
         const id = random.pick(used);
-        builder.flags(id, builder.slot(id).flags ^ LOG_DIRTY);
+        builder.flags(id, builder.slot(id).flags ^ MEM_LOG_DIRTY_PAGES);
       } else builder.push({ op: "get-dirty-log", id: random.pick(used) });
     }
     return builder.build("random", `${options.pages} operations, seed ${options.seed}`);

@@ -7,10 +7,8 @@ import type { WorkloadOptions } from "./workload.ts";
 export const PAGE = 0x1000;
 /** What one leaf table maps, in bytes. */
 export const LEAF_TABLE_SPAN = 0x20_0000;
-/** Log dirty pages: a flag of a slot. */
-export const LOG_DIRTY = 1;
-/** Read-only: a flag of a slot. */
-export const READ_ONLY = 2;
+/** Where devices lie, as a guest-physical address: below 4 GiB, and never in a slot that stays. */
+export const DEVICES = 0xd000_0000;
 
 /** Low, to leave room for terabytes below 2^47. */
 const HVA = 0x1000_0000_0000;
