@@ -1,6 +1,7 @@
 import type { Gfn, MemoryRegion } from "@mmu-lab/memslots";
 import { type StateHasher, Work } from "@mmu-lab/protocol";
 import type { Vcpu, Vm } from "@mmu-lab/machine";
+import { READS_MEMSLOTS, WRITES_MEMSLOTS } from "@mmu-lab/paging";
 
 /**
  * When a memslot change counts as made, for accesses that start later. `returned`: when the ioctl has returned, which is
@@ -60,6 +61,7 @@ export class Monitor {
 
   /** A vCPU begins its access number `i`. */
   accessBegins(vcpu: Vcpu, i: number, gfn: Gfn): void {
+    this.#vm.execution.touched |= READS_MEMSLOTS;
     this.#accessNumber[vcpu.index] = i;
     const at = this.#gfns.indexOf(gfn);
     this.#accessing[vcpu.index] = at;
@@ -69,6 +71,7 @@ export class Monitor {
 
   /** A vCPU has left the guest. */
   #exited(vcpu: number): void {
+    this.#vm.execution.touched |= READS_MEMSLOTS;
     if (this.#updates > 0) return;
     if (++this.#exits[vcpu] > EXITS_PER_ACCESS) {
       this.broken ??= `progress: vCPU ${vcpu} left the guest ${this.#exits[vcpu]} times for one access, in peace`;
@@ -77,6 +80,7 @@ export class Monitor {
 
   /** A vCPU's access is over: it must have been answered in a way that was right at some moment. */
   accessEnds(vcpu: Vcpu): void {
+    this.#vm.execution.touched |= READS_MEMSLOTS;
     const gfn = this.#gfns[this.#accessing[vcpu.index]];
     const allowed = this.#allowed[vcpu.index];
     const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
@@ -94,6 +98,7 @@ export class Monitor {
 
   /** A memslot ioctl begins; `before` is where the slot lay. */
   updateBegins(region: MemoryRegion, before: MemoryRegion | undefined): void {
+    this.#vm.execution.touched |= WRITES_MEMSLOTS;
     this.#updates++;
     this.#exits.fill(0);
     this.#mark(region, 1);
@@ -102,6 +107,7 @@ export class Monitor {
 
   /** A memslot ioctl has returned. */
   updateEnds(region: MemoryRegion, before: MemoryRegion | undefined): void {
+    this.#vm.execution.touched |= WRITES_MEMSLOTS;
     this.#updates--;
     this.#mark(region, -1);
     if (before !== undefined) this.#mark(before, -1);

@@ -84,6 +84,11 @@ class VmWorld implements World {
     this.#monitor.hashVcpu(vcpu, hasher);
   }
 
+  saysWhatItTouches(actor: number): boolean {
+    // Updates and background work may change what a strategy remembers for itself, and nobody can tell when.
+    return actor < this.#vm.vcpus.length || this.#vm.mmu.strategy.hashInto === undefined;
+  }
+
   violation(): string | undefined {
     this.#monitor.look();
     const { warnings } = this.#vm.mmu;

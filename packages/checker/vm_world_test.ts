@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { auditStates, explore, replay } from "@mmu-lab/explorer";
+import { auditStates, auditTouches, explore, replay } from "@mmu-lab/explorer";
 import { generation, type InvalidationStrategy, narrowEra, STRATEGIES } from "@mmu-lab/invalidation";
 import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
 import type { CheckScenario } from "./check_scenario.ts";
@@ -117,5 +117,22 @@ for (const scenario of Object.values(CHECK_SCENARIOS)) {
       assertEquals(mismatch, undefined);
       assert(pairs > 50, `${pairs} pairs`);
     });
+
+    Deno.test(`steps of '${scenario.name}' under ${strategy} touch no more than they say`, () => {
+      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
+      const { pairs, mismatch } = auditTouches(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 15, 2013);
+      assertEquals(mismatch, undefined);
+      assert(pairs > 20, `${pairs} pairs`);
+    });
   }
+}
+
+for (const scenario of ["create-used", "flags"]) {
+  Deno.test(`every state of '${scenario}' is met, in fewer runs, when steps say what they touch`, () => {
+    const world = () => vmWorld(narrow("linux_4_4_ept"), CHECK_SCENARIOS[scenario]);
+    const fewer = explore(world);
+    const every = explore(() => Object.assign(world(), { saysWhatItTouches: () => false }));
+    assertEquals(fewer.states, every.states);
+    assert(fewer.runs < every.runs);
+  });
 }

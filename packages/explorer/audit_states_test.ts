@@ -20,6 +20,6 @@ Deno.test("auditStates() notices an actor that does not say what it has observed
 });
 
 Deno.test("auditStates() notices a world that does not hash what is shared", () => {
-  const careless: WorldFactory = () => ({ ...counterWorld(2, false)(), hashInto: () => {} });
+  const careless: WorldFactory = () => ({ ...counterWorld(3, false)(), hashInto: () => {} });
   assert(auditStates(careless, 500, 1).mismatch !== undefined);
 });

@@ -47,6 +47,7 @@ export * from "./explore.ts";
 export * from "./sample.ts";
 export * from "./replay.ts";
 export * from "./audit_states.ts";
+export * from "./audit_touches.ts";
 export * from "./run_of.ts";
 export * from "./report.ts";
 export * from "./format_report.ts";

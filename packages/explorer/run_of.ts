@@ -1,4 +1,4 @@
-import { type Protocol, StateHasher, type Step } from "@mmu-lab/protocol";
+import { type Protocol, StateHasher, type Step, TOUCHES_EVERYTHING, TOUCHES_NOTHING } from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "./world.ts";
 
 /** One run of a world: the state after some steps, and what can happen next. */
@@ -7,12 +7,16 @@ export class Run {
   readonly world: World;
   /** Who took each step so far. */
   readonly choices: number[] = [];
+  /** What the last step touched, with everything that followed it up to the next. */
+  touched: number = TOUCHES_NOTHING;
   /** What is wrong, once something is; the run then goes no further. */
   violation: string | undefined;
   readonly #protocols: Protocol<unknown>[];
   /** The step each actor would take next; `undefined` once it is done. */
   readonly #pending: (Step | undefined)[];
   readonly #hasher = new StateHasher();
+  /** By actor, what {@linkcode Run.stateHash} last folded of it. */
+  #actorHashes: readonly number[] = [];
   /** Locks that were taken while another was held: `held > taken` by name. */
   readonly #lockOrder: Set<string> = new Set();
 
@@ -59,22 +63,27 @@ export class Run {
       const why = step === undefined ? "it is done" : `it waits at '${step.name}'`;
       throw new RangeError(`Cannot let actor ${actor} take step ${this.choices.length + 1}: ${why}`);
     }
-    this.world.execution.actor = actor;
+    const { execution } = this.world;
+    execution.actor = actor;
+    execution.touched = TOUCHES_NOTHING;
     this.choices.push(actor);
     for (;;) {
       const step = this.#pending[actor]!;
       this.#take(actor, step);
       onStep?.(step.name);
       const next = this.#pending[actor];
+      if (step.joins === "after") execution.touched |= next?.touches ?? TOUCHES_NOTHING;
       const joined = next !== undefined && (step.joins === "after" || next.joins === "before") && next.enabled(actor);
       if (this.violation !== undefined || !joined) break;
     }
+    this.touched = this.world.saysWhatItTouches?.(actor) ? execution.touched : TOUCHES_EVERYTHING;
     this.violation ??= this.#endViolation();
   }
 
   #take(actor: number, step: Step): void {
     try {
       step.take(actor);
+      this.world.execution.touched |= step.touches ?? TOUCHES_NOTHING;
       this.world.execution.observe(hashName(step.name));
       const { done, value } = this.#protocols[actor].next();
       this.#pending[actor] = done ? undefined : value as Step;
@@ -94,7 +103,7 @@ export class Run {
   stateHash(swap: boolean): number {
     const interchangeable = swap ? this.world.interchangeable ?? [] : [];
     const hasher = this.#hasher;
-    const hashes = this.#pending.map((_, actor) => this.#hashActor(actor));
+    const hashes = this.#actorHashes = this.#pending.map((_, actor) => this.#hashActor(actor));
     hasher.reset();
     this.world.hashInto(hasher);
     hashes.forEach((hash, actor) => {
@@ -103,6 +112,19 @@ export class Run {
     // Sorted, so that it does not matter which of them is where.
     for (const hash of interchangeable.map((actor) => hashes[actor]).sort((a, b) => a - b)) hasher.add(hash);
     return hasher.value;
+  }
+
+  /**
+   * Where each actor stands in the state that {@linkcode Run.stateHash} last saw with `swap`: interchangeable actors by
+   * their own state instead of their number, so that actors of two runs with equal hashes correspond.
+   */
+  places(): number[] {
+    const interchangeable = this.world.interchangeable ?? [];
+    const sorted = [...interchangeable].sort((a, b) => this.#actorHashes[a] - this.#actorHashes[b] || a - b);
+    return this.#pending.map((_, actor) => {
+      const at = sorted.indexOf(actor);
+      return at < 0 ? actor : interchangeable[at];
+    });
   }
 
   /** What belongs to one actor: what it waits for, what it has observed, which locks it holds. */

@@ -37,6 +37,12 @@ export interface World {
    */
   readonly interchangeable?: readonly number[];
   /**
+   * Whether an actor's steps say what they touch of shared state (`Execution.touched`), the properties included: then
+   * steps that do not conflict need not be tried in both orders. Unless told, every step touches everything.
+   * `auditTouches` compares the claim with what happens.
+   */
+  saysWhatItTouches?(actor: number): boolean;
+  /**
    * What is wrong now, or `undefined`. Asked after every step.
    *
    * @returns A sentence that names the property and what broke it.

@@ -15,7 +15,7 @@ export function hashVm(vm: Vm, hasher: StateHasher): void {
 
 /** Folds the state of one vCPU into a hash, but for its number. */
 export function hashVcpu(vm: Vm, vcpu: Vcpu, hasher: StateHasher): void {
-  hashVcpuMmu(vm.mmu, vcpu.mmu, vcpu.inGuest, hasher);
+  hashVcpuMmu(vm.mmu, vcpu.mmu, hasher);
   hasher.add(vm.srcu.sideOf(vcpu.index));
   hasher.add(vcpu.inGuest ? 1 : 0).add(vcpu.rip).add(vcpu.emulated ? 1 : 0).add(vcpu.readCompleted ? 1 : 0);
   hasher.add(vcpu.fragmentCount).add(vcpu.lastRetryRip).add(vcpu.lastRetryAddress);

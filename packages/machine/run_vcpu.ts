@@ -1,4 +1,4 @@
-import { Access, hasRequests, prepareEntry } from "@mmu-lab/paging";
+import { Access, type GuestExit, hasRequests, prepareEntry, READS_REQUESTS } from "@mmu-lab/paging";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_ENTRY, KVM_EXIT, KVM_PIO, KVM_USERSPACE_EXIT } from "@mmu-lab/tracing";
 import { EXIT_REASON_IO_INSTRUCTION } from "@mmu-lab/vmx-backend";
@@ -49,6 +49,7 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
   vcpu.rip = rip;
   for (;;) {
     mmu.execution.forget();
+    mmu.execution.touched |= READS_REQUESTS;
     if (!vcpu.inGuest || hasRequests(vcpu.mmu)) {
       // A request from another CPU comes with an IPI: a guest that runs is out of it before anything else happens.
       vcpu.inGuest = false;
@@ -58,12 +59,14 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
       if (mmu.trace.on) mmu.trace.emit(KVM_ENTRY, vcpu.index, rip);
     }
     yield GUEST_RUNS;
+    mmu.execution.touched |= READS_REQUESTS;
     if (hasRequests(vcpu.mmu)) continue;
     if (attempt(vm, vcpu)) return;
     const { reason, info1 } = vcpu.mmu.exit;
     leaveGuest(vm, vcpu, reason, info1);
     yield vm.srcu.readLock;
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
+    forgetExit(vcpu.mmu.exit);
     yield vm.srcu.readUnlock;
     if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
     if (result === 0) yield* serveMmio(vm, vcpu);
@@ -80,6 +83,13 @@ function leaveGuest(vm: Vm, vcpu: Vcpu, reason: number, info1: number): void {
   mmu.stats.exits++;
   mmu.counters.counts[Work.exits]++;
   if (mmu.trace.on) mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, 0, 0, 0);
+}
+
+/** Nobody looks at an exit again that is handled: states that differ only in it are one. */
+function forgetExit(exit: GuestExit): void {
+  exit.reason = 0;
+  exit.info1 = 0;
+  exit.gpa = 0;
 }
 
 /** User space serves the fragments of an MMIO access one `KVM_RUN` at a time (`complete_emulated_mmio`, 3.11). */

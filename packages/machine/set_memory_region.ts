@@ -1,4 +1,4 @@
-import { changeMaxPages, defaultMaxPages, removeWriteAccess, zapAllPages } from "@mmu-lab/paging";
+import { changeMaxPages, defaultMaxPages, removeWriteAccess, WRITES_MEMSLOTS, zapAllPages } from "@mmu-lab/paging";
 import type { MemslotChange } from "@mmu-lab/invalidation";
 import {
   type ClassifiedChange,
@@ -79,10 +79,12 @@ function* install(
   const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
   yield* tellStrategy(vm, "publishing", described);
   yield PUBLISH_MEMSLOTS;
+  vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.publish(set);
   yield* vm.srcu.synchronize();
   yield* tellStrategy(vm, "published", described);
   yield COMPLETE_MEMSLOTS;
+  vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.complete();
   yield* tellStrategy(vm, "completed", described);
 }

@@ -6,6 +6,7 @@ import { NO_PAGE, type PageId } from "./page_pool.ts";
 import type { Role } from "./role.ts";
 import { tracePage } from "./trace_page.ts";
 import { commitZap, prepareZap } from "./zap.ts";
+import { READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** Free pages below which a fault makes room first (`KVM_MIN_FREE_MMU_PAGES`). */
 const MIN_FREE_PAGES = 5;
@@ -18,6 +19,7 @@ const REFILL_PAGES = 25;
  */
 export function getPage(mmu: Mmu, gfn: Gfn, role: Role): PageId {
   const { pool } = mmu;
+  mmu.execution.touched |= WRITES_TABLES;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (pool.gfn[page] !== gfn || mmu.isObsolete(page) || pool.role[page] !== role) continue;
     if (mmu.trace.on) tracePage(mmu, KVM_MMU_GET_PAGE, page, "existing");
@@ -36,6 +38,7 @@ export function getPage(mmu: Mmu, gfn: Gfn, role: Role): PageId {
  * oldest go until 25 are. Under `mmu_lock`.
  */
 export function makePagesAvailable(mmu: Mmu): void {
+  mmu.execution.touched |= READS_TABLES;
   if (mmu.maxPages - mmu.pool.used >= MIN_FREE_PAGES) return;
   while (mmu.maxPages - mmu.pool.used < REFILL_PAGES && mmu.pool.oldest !== NO_PAGE) {
     prepareZap(mmu, mmu.pool.oldest);
@@ -49,6 +52,7 @@ export function makePagesAvailable(mmu: Mmu): void {
  * 3.11). Under `mmu_lock`.
  */
 export function changeMaxPages(mmu: Mmu, goal: number): void {
+  mmu.execution.touched |= WRITES_TABLES;
   while (mmu.pool.used > goal && mmu.pool.oldest !== NO_PAGE) prepareZap(mmu, mmu.pool.oldest);
   commitZap(mmu);
   mmu.maxPages = Math.max(goal, mmu.pool.used);

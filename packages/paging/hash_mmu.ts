@@ -4,9 +4,6 @@ import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
-/** From so many pages on a zap may be broken off midway, and then their order matters. */
-const ORDER_MATTERS_FROM = 10;
-
 const ofPage = new StateHasher();
 
 /**
@@ -27,26 +24,21 @@ export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
     if (!pool.isLive(page)) continue;
     const hash = hashPage(mmu, page);
     sumLow = (sumLow + hash) | 0;
-    sumHigh = (sumHigh + hash / 2 ** 21) | 0;
+    sumHigh = (sumHigh + Math.floor(hash / 2 ** 21)) | 0;
   }
   hasher.add(sumLow).add(sumHigh);
-  if (pool.used >= ORDER_MATTERS_FROM) {
-    for (let page = pool.newest; page !== NO_PAGE; page = pool.olderThan(page)) addIdentity(mmu, page, hasher);
-  }
+  for (let page = pool.newest; page !== NO_PAGE; page = pool.olderThan(page)) addIdentity(mmu, page, hasher);
 }
 
 /**
  * Folds the MMU state of one vCPU into a hash, but for its number. What it will not look at again is left out: its last
- * exit while the guest runs, its last walk, and translations that it is about to flush.
- *
- * @param inGuest Whether its guest runs.
+ * walk, and translations that it is about to flush.
  */
-export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, inGuest: boolean, hasher: StateHasher): void {
+export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void {
   hasher.add(vcpu.asId).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
   addIdentity(mmu, vcpu.root, hasher);
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
-  if (inGuest) return;
   const { reason, info1, gpa } = vcpu.exit;
   hasher.add(reason).add(info1).add(gpa);
 }

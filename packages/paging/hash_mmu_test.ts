@@ -6,7 +6,7 @@ import { TinyMmu } from "./testdata/tiny_mmu.ts";
 function hash(tiny: TinyMmu): number {
   const hasher = new StateHasher();
   hashMmu(tiny.mmu, hasher);
-  for (const vcpu of tiny.mmu.vcpus) hashVcpuMmu(tiny.mmu, vcpu, false, hasher);
+  for (const vcpu of tiny.mmu.vcpus) hashVcpuMmu(tiny.mmu, vcpu, hasher);
   return hasher.value;
 }
 

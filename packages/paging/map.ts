@@ -12,6 +12,7 @@ import { SPTE_HOST_WRITABLE, SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_PRESENT, SPTE_W
 import { sptepOf } from "./trace_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { addParent, dropSpte, removeParent } from "./zap.ts";
+import { WRITES_TABLES } from "./touches.ts";
 
 /** Entries that one fault may fill beside its own (`PTE_PREFETCH_NUM`), a power of two. */
 const PREFETCH_ENTRIES = 8;
@@ -38,6 +39,7 @@ export interface Mapping {
  */
 export function directMap(mmu: Mmu, vcpu: VcpuMmu, faultGfn: Gfn, mapping: Mapping): boolean {
   const { pool, counters } = mmu;
+  mmu.execution.touched |= WRITES_TABLES;
   let page = vcpu.root;
   for (let level: number = mmu.rootLevel;; level--) {
     const index = entryIndex(mapping.gfn, level);

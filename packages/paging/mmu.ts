@@ -12,6 +12,7 @@ import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
+import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
 /**
  * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
@@ -153,13 +154,14 @@ export class Mmu {
 
   /** The memslots that a vCPU uses. */
   slotsOf(vcpu: VcpuMmu): Memslots {
+    this.execution.touched |= READS_MEMSLOTS;
     return this.memslots[vcpu.asId];
   }
 
   /** The slot of a gfn as a vCPU sees it now, invalid or not. */
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
-    return this.memslots[vcpu.asId].active.find(gfn);
+    return this.slotsOf(vcpu).active.find(gfn);
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */
@@ -176,6 +178,7 @@ export class Mmu {
   /** Writes an entry and keeps the page's MMIO count. Under `mmu_lock`. */
   setSpte(page: PageId, index: number, lo: number, hi: number): void {
     const { pool, layout } = this;
+    this.execution.touched |= WRITES_TABLES;
     const was = layout.isMmio(pool.lo(page, index), pool.hi(page, index));
     const is = layout.isMmio(lo, hi);
     pool.set(page, index, lo, hi);
@@ -189,11 +192,13 @@ export class Mmu {
   /** Asks every vCPU to flush its TLB before it runs on (`kvm_flush_remote_tlbs`). */
   flushRemoteTlbs(): void {
     this.counters.counts[Work.remoteTlbFlushes]++;
+    this.execution.touched |= WRITES_REQUESTS;
     for (const vcpu of this.vcpus) vcpu.flushRequested = true;
   }
 
   /** Asks every vCPU to take a new root before it runs on (`kvm_reload_remote_mmus`). */
   reloadRemoteMmus(): void {
+    this.execution.touched |= WRITES_REQUESTS;
     for (const vcpu of this.vcpus) vcpu.reloadRequested = true;
   }
 

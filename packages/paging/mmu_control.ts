@@ -4,6 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { isInvalid } from "./role.ts";
 import { commitZap, prepareZap, zapAllPages } from "./zap.ts";
+import { READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** What a strategy may do to an MMU; see the contract, `@mmu-lab/invalidation` `strategy.ts`. */
 export function mmuControl(mmu: Mmu): MmuControl {
@@ -26,10 +27,12 @@ class Control implements MmuControl {
   }
 
   get pagesWithMmio(): number {
+    this.#mmu.execution.touched |= READS_TABLES;
     return this.#mmu.pagesWithMmio;
   }
 
   get sweepLength(): number {
+    this.#mmu.execution.touched |= READS_TABLES;
     return this.#mmu.pool.length;
   }
 
@@ -37,6 +40,7 @@ class Control implements MmuControl {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;
     mmu.lock.assertHeld("walk all shadow pages");
+    mmu.execution.touched |= READS_TABLES;
     const everyPage = filter === "every-page";
     let visited = 0;
     let page = pool.newest;
@@ -56,6 +60,7 @@ class Control implements MmuControl {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;
     mmu.lock.assertHeld("sweep MMIO sptes");
+    mmu.execution.touched |= WRITES_TABLES;
     const end = Math.min(mmu.sweepCursor + maxPages, pool.length);
     for (let page = mmu.sweepCursor; page < end; page++) {
       counters.counts[Work.pagesVisited]++;

@@ -32,6 +32,7 @@ export * from "./mmio_cache.ts";
 export * from "./tlb.ts";
 export * from "./pferr.ts";
 export * from "./steps.ts";
+export * from "./touches.ts";
 export * from "./shadow_walk.ts";
 export * from "./mmio_spte.ts";
 export * from "./mmio_page_fault.ts";

@@ -5,12 +5,14 @@ import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
+import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
 /**
  * What a vCPU does before it runs the guest: it serves the requests of others, drops a root that it was asked to reload,
  * takes one if it has none, and flushes its TLB if it must (`vcpu_enter_guest` up to the entry, 3.11 x86.c).
  */
 export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+  mmu.execution.touched |= READS_REQUESTS;
   if (vcpu.reloadRequested) {
     vcpu.reloadRequested = false;
     yield* freeRoot(mmu, vcpu);
@@ -23,6 +25,7 @@ export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     yield mmu.lock.release;
     vcpu.flushRequested = true;
   }
+  mmu.execution.touched |= READS_REQUESTS;
   if (vcpu.flushRequested) {
     vcpu.flushRequested = false;
     mmu.counters.counts[Work.tlbFlushes]++;
@@ -38,6 +41,7 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   yield mmu.lock.acquire;
   const root = vcpu.root;
   vcpu.root = NO_PAGE;
+  mmu.execution.touched |= WRITES_TABLES;
   if (--mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) {
     prepareZap(mmu, root);
     commitZap(mmu);

@@ -4,6 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { SPTE_LARGE, SPTE_PRESENT } from "./spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
+import { READS_TABLES } from "./touches.ts";
 
 /** 2^(-9 (level - 1)) at index `level`: what a gfn is multiplied by to find its index. Exact, being powers of two. */
 const INVERSE_PAGES = [0, 1, 2 ** -9, 2 ** -18, 2 ** -27, 2 ** -36];
@@ -23,6 +24,7 @@ export function entryIndex(gfn: Gfn, level: number): number {
 export function walkShadow(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, stopLevel: number = 1): void {
   const { pool, counters, layout } = mmu;
   const walk = vcpu.walk;
+  mmu.execution.touched |= READS_TABLES;
   let page = vcpu.root;
   if (page === NO_PAGE) {
     walk.page = page;

@@ -5,6 +5,7 @@ import { NO_PAGE } from "./page_pool.ts";
 import { isDirect, levelOf } from "./role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
 import { dropSpte } from "./zap.ts";
+import { WRITES_TABLES } from "./touches.ts";
 
 /**
  * Takes write access from every mapping of a slot, so that the first write to each page is seen; large mappings go
@@ -12,6 +13,7 @@ import { dropSpte } from "./zap.ts";
  */
 export function* removeWriteAccess(mmu: Mmu, slot: Memslot): Protocol<void> {
   yield mmu.lock.acquire;
+  mmu.execution.touched |= WRITES_TABLES;
   for (let level = 1; level <= 3; level++) {
     const pages = pagesPerEntry(level);
     const first = slot.baseGfn - (slot.baseGfn % pages);
@@ -32,6 +34,7 @@ export function* getDirtyLog(mmu: Mmu, slot: Memslot): Protocol<number[]> {
   const bitmap = slot.dirtyBitmap!;
   const dirty: number[] = [];
   yield mmu.lock.acquire;
+  mmu.execution.touched |= WRITES_TABLES;
   for (let page = 0; page < slot.npages; page++) {
     if ((bitmap[page >>> 5] & (1 << (page & 31))) !== 0) dirty.push(page);
   }

@@ -5,6 +5,7 @@ import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { invalidated, isInvalid, levelOf } from "./role.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 import { tracePage } from "./trace_page.ts";
+import { WRITES_TABLES } from "./touches.ts";
 
 /** Pages zapped before the lock may be given up for a moment (`BATCH_ZAP_PAGES`). */
 const BATCH_ZAP_PAGES = 10;
@@ -19,6 +20,7 @@ const BATCH_ZAP_PAGES = 10;
 export function prepareZap(mmu: Mmu, page: PageId): number {
   const { pool, counters } = mmu;
   mmu.lock.assertHeld("zap a shadow page");
+  mmu.execution.touched |= WRITES_TABLES;
   if (mmu.trace.on) tracePage(mmu, KVM_MMU_PREPARE_ZAP_PAGE, page);
   mmu.stats.mmu_shadow_zapped++;
   counters.counts[Work.pagesZapped]++;
@@ -42,6 +44,7 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
 
 /** Frees the pages that wait, after one flush for all of them (`kvm_mmu_commit_zap_page`). Under `mmu_lock`. */
 export function commitZap(mmu: Mmu): void {
+  mmu.execution.touched |= WRITES_TABLES;
   if (mmu.zapped.length === 0) return;
   mmu.flushRemoteTlbs();
   for (const page of mmu.zapped) mmu.pool.free(page);
@@ -55,6 +58,7 @@ export function commitZap(mmu: Mmu): void {
 export function* zapAllPages(mmu: Mmu): Protocol<void> {
   yield mmu.lock.acquire;
   if (mmu.trace.on) mmu.trace.emit(KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, -1, mmu.validGen, mmu.pool.used);
+  mmu.execution.touched |= WRITES_TABLES;
   mmu.validGen++;
   mmu.reloadRemoteMmus();
   yield* zapObsoletePages(mmu);

@@ -8,6 +8,11 @@ import { WorkCounters } from "./work_counters.ts";
 export class Execution {
   /** The actor whose code runs now; a scheduler sets it before it resumes a protocol. */
   actor = 0;
+  /**
+   * What has been touched of shared state: code that reads or changes any adds it, whether somebody looks or not. A
+   * scheduler that looks sets it to nothing before each step.
+   */
+  touched = 0;
   /** Work done in this world, by all actors. */
   readonly counters: WorkCounters = new WorkCounters();
   /** Digests of what each actor has observed; `undefined` until a scheduler asks for them. */

@@ -1,5 +1,6 @@
 import type { Execution } from "./execution.ts";
 import type { Step } from "./step.ts";
+import { LOCKS, writes } from "./touches.ts";
 import { Work } from "./work_counters.ts";
 
 const NOBODY = -1;
@@ -34,11 +35,13 @@ export class Lock {
     this.#execution = execution;
     this.acquire = Object.freeze({
       name: `acquire ${name}`,
+      touches: writes(LOCKS),
       enabled: () => this.#owner === NOBODY,
       take: (actor: number) => this.#take(actor),
     });
     this.release = Object.freeze({
       name: `release ${name}`,
+      touches: writes(LOCKS),
       enabled: () => true,
       take: (actor: number) => this.#give(actor),
     });

@@ -26,6 +26,7 @@
  */
 export * from "./step.ts";
 export * from "./point.ts";
+export * from "./touches.ts";
 export * from "./work_counters.ts";
 export * from "./state_hasher.ts";
 export * from "./execution.ts";

@@ -1,7 +1,11 @@
 import type { Execution } from "./execution.ts";
 import type { Protocol, Step } from "./step.ts";
 import type { StateHasher } from "./state_hasher.ts";
+import { reads, SRCU_READERS, writes } from "./touches.ts";
 import { Work } from "./work_counters.ts";
+
+/** Readers come and go in any order: it comes to the same counts. */
+const ENTERS_OR_LEAVES = reads(SRCU_READERS);
 
 /**
  * Sleepable read-copy-update, as `kvm->srcu`: readers mark a section, an updater waits for the sections that began
@@ -30,17 +34,20 @@ export class Srcu {
     this.readLock = Object.freeze({
       name: `srcu_read_lock ${name}`,
       joins: "after",
+      touches: ENTERS_OR_LEAVES,
       enabled: () => true,
       take: (actor: number) => this.#enter(actor),
     });
     this.readUnlock = Object.freeze({
       name: `srcu_read_unlock ${name}`,
       joins: "before",
+      touches: ENTERS_OR_LEAVES,
       enabled: () => true,
       take: (actor: number) => this.#leave(actor),
     });
     this.#waitForReaders = Object.freeze({
       name: `wait for readers of ${name}`,
+      touches: writes(SRCU_READERS),
       enabled: () => this.#readers[1 - this.#current] === 0,
       take: () => {},
     });
@@ -57,6 +64,7 @@ export class Srcu {
    */
   *synchronize(): Protocol<void> {
     this.#execution.counters.counts[Work.gracePeriods]++;
+    this.#execution.touched |= writes(SRCU_READERS);
     this.#current = this.#current === 0 ? 1 : 0;
     yield this.#waitForReaders;
   }

@@ -24,6 +24,11 @@ export interface Step {
    */
   readonly joins?: "before" | "after";
   /**
+   * What the step itself touches, see `touches.ts`, and what decides whether it may be taken; nothing unless told. What
+   * the code after it touches, it says itself, in `Execution.touched`.
+   */
+  readonly touches?: number;
+  /**
    * Whether `actor` may take the step now. A lock that somebody holds, or a grace period that still has readers, says
    * no; the actor then waits. Must not change anything.
    */

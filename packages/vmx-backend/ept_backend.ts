@@ -3,9 +3,11 @@ import {
   entryIndex,
   type HardwareBackend,
   type Mmu,
+  READS_TABLES,
   SPTE_LARGE,
   type SpteBits,
   type VcpuMmu,
+  WRITES_TABLES,
 } from "@mmu-lab/paging";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
@@ -65,6 +67,7 @@ class EptBackend implements HardwareBackend {
   #walk(mmu: Mmu, vcpu: VcpuMmu, gpa: number, access: number, final: boolean): number {
     const { pool, counters } = mmu;
     const gfn = Math.floor(gpa / 4096);
+    mmu.execution.touched |= READS_TABLES;
     let page = vcpu.root;
     let rights = 7;
     for (let level: number = mmu.rootLevel;; level--) {
@@ -80,7 +83,10 @@ class EptBackend implements HardwareBackend {
       }
       if (leaf) {
         const used = this.processor.accessedDirty ? lo | EPT_ACCESSED | (access === Access.WRITE ? EPT_DIRTY : 0) : lo;
-        if (used !== lo) pool.set(page, index, used, hi);
+        if (used !== lo) {
+          mmu.execution.touched |= WRITES_TABLES;
+          pool.set(page, index, used, hi);
+        }
         vcpu.walk.lo = used;
         return pfnOfLanes(lo, hi) + (level === 1 ? 0 : gfn % 512 ** (level - 1));
       }

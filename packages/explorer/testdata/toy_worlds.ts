@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { Execution, Lock, point, type Protocol } from "@mmu-lab/protocol";
+import { Execution, Lock, point, type Protocol, reads, writes } from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "../world.ts";
 
 const WRITE = point("write");
 const IDLE = point("idle");
+const LOOK = point("look");
 
 /** Actors that add one to a counter by a read and a write; with `locked` under a lock. */
 export function counterWorld(actors: number, locked: boolean): WorldFactory {
@@ -27,6 +28,31 @@ export function counterWorld(actors: number, locked: boolean): WorldFactory {
       locks: [lock],
       hashInto: (hasher) => void hasher.add(counter),
       finalViolation: () => counter === actors ? undefined : `an update was lost: ${counter} of ${actors}`,
+    });
+  };
+}
+
+/** Two actors that look at a number some times, and one that changes it once; all say what they touch. */
+export function readersWorld(looks: number): WorldFactory {
+  const NUMBER = 2;
+  return () => {
+    const execution = new Execution();
+    let number = 0;
+    function* look(): Protocol<void> {
+      for (let i = 0; i < looks; i++) {
+        yield LOOK;
+        execution.touched |= reads(NUMBER);
+        execution.observe(number);
+      }
+    }
+    function* change(): Protocol<void> {
+      yield WRITE;
+      execution.touched |= writes(NUMBER);
+      number++;
+    }
+    return world(execution, [look, look, change], {
+      hashInto: (hasher) => void hasher.add(number),
+      saysWhatItTouches: () => true,
     });
   };
 }

@@ -1,0 +1,24 @@
+/**
+ * What steps of an MMU touch of what its actors share, for explorers (`@mmu-lab/protocol`, `touches.ts`). Code that reads
+ * or changes any of it adds these to `Execution.touched`.
+ *
+ * @module
+ */
+import { reads, writes } from "@mmu-lab/protocol";
+
+const MEMSLOTS = 2;
+const TABLES = 3;
+const REQUESTS = 4;
+
+/** The published memslots or their generation are read. */
+export const READS_MEMSLOTS: number = reads(MEMSLOTS);
+/** They change. */
+export const WRITES_MEMSLOTS: number = writes(MEMSLOTS);
+/** Shadow pages, their entries, or how they are kept are read. */
+export const READS_TABLES: number = reads(TABLES);
+/** They change. */
+export const WRITES_TABLES: number = writes(TABLES);
+/** A vCPU looks for what others have asked it, or has done it. */
+export const READS_REQUESTS: number = reads(REQUESTS);
+/** All vCPUs are asked for something. */
+export const WRITES_REQUESTS: number = writes(REQUESTS);
