@@ -40,6 +40,8 @@ export class Monitor {
   readonly #allowed: number[] = [];
   /** For each vCPU, exits of its access since no update runs. */
   readonly #exits: number[] = [];
+  /** How the access was answered that ended with the last step: bits, 0 if none ended. */
+  #answered = 0;
   #exitsSeen: number;
   /** Updates that run now. */
   #updates = 0;
@@ -78,22 +80,23 @@ export class Monitor {
     }
   }
 
-  /** A vCPU's access is over: it must have been answered in a way that was right at some moment. */
+  /** A vCPU's access is over; {@linkcode Monitor.look} then judges how it was answered. */
   accessEnds(vcpu: Vcpu): void {
-    this.#vm.execution.touched |= READS_MEMSLOTS;
-    const gfn = this.#gfns[this.#accessing[vcpu.index]];
-    const allowed = this.#allowed[vcpu.index];
     const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
-    const where = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
-    if (mmioReads + mmioWrites + deviceAccesses > 0 && (allowed & MMIO) === 0) {
-      this.broken ??= `stale MMIO: ${where} was handled as MMIO, but there was a slot all the time`;
-    }
-    if (ramAccesses > 0 && (allowed & RAM) === 0) {
-      this.broken ??= `stale RAM: ${where} was handled as RAM, but there was no slot all the time`;
-    }
-    this.#accessing[vcpu.index] = -1;
-    this.#allowed[vcpu.index] = 0;
-    this.#exits[vcpu.index] = 0;
+    this.#answered = (mmioReads + mmioWrites + deviceAccesses > 0 ? MMIO : 0) | (ramAccesses > 0 ? RAM : 0);
+  }
+
+  /** The access of the vCPU that ran must have been answered in a way that was right at some moment of it. */
+  #judge(vcpu: number): void {
+    this.#vm.execution.touched |= READS_MEMSLOTS;
+    const wrong = this.#answered & ~this.#allowed[vcpu];
+    const where = `vCPU ${vcpu}, gfn 0x${this.#gfns[this.#accessing[vcpu]].toString(16)}`;
+    if (wrong & MMIO) this.broken ??= `stale MMIO: ${where} was handled as MMIO, but there was a slot all the time`;
+    if (wrong & RAM) this.broken ??= `stale RAM: ${where} was handled as RAM, but there was no slot all the time`;
+    this.#answered = 0;
+    this.#accessing[vcpu] = -1;
+    this.#allowed[vcpu] = 0;
+    this.#exits[vcpu] = 0;
   }
 
   /** A memslot ioctl begins; `before` is where the slot lay. */
@@ -118,6 +121,7 @@ export class Monitor {
     const exits = this.#vm.mmu.counters.counts[Work.exits];
     if (exits !== this.#exitsSeen) this.#exited(this.#vm.execution.actor);
     this.#exitsSeen = exits;
+    if (this.#answered !== 0) this.#judge(this.#vm.execution.actor);
     for (let vcpu = 0; vcpu < this.#accessing.length; vcpu++) {
       const at = this.#accessing[vcpu];
       if (at !== undefined && at >= 0) this.#allowed[vcpu] |= this.#now(at);

@@ -69,7 +69,10 @@ export class Run {
     this.choices.push(actor);
     for (;;) {
       const step = this.#pending[actor]!;
+      const before = execution.touched;
+      execution.touched = TOUCHES_NOTHING;
       this.#take(actor, step);
+      execution.touched |= before;
       onStep?.(step.name);
       const next = this.#pending[actor];
       if (step.joins === "after") execution.touched |= next?.touches ?? TOUCHES_NOTHING;
@@ -80,6 +83,14 @@ export class Run {
     this.violation ??= this.#endViolation();
   }
 
+  /** A step that joins what comes before it is followed by nothing that others could see. */
+  #checkJoin(actor: number, step: Step): void {
+    const touched = this.world.execution.touched & ~(step.touches ?? TOUCHES_NOTHING);
+    if (touched === TOUCHES_NOTHING || !this.world.saysWhatItTouches?.(actor)) return;
+    const who = this.world.actors[actor].name;
+    this.violation ??= `joined step: after '${step.name}', ${who} touches what others share before its next step`;
+  }
+
   #take(actor: number, step: Step): void {
     try {
       step.take(actor);
@@ -87,11 +98,12 @@ export class Run {
       this.world.execution.observe(hashName(step.name));
       const { done, value } = this.#protocols[actor].next();
       this.#pending[actor] = done ? undefined : value as Step;
+      if (step.joins === "before") this.#checkJoin(actor, step);
     } catch (error) {
       this.violation = error instanceof Error ? error.message : String(error);
       return;
     }
-    this.violation = this.world.violation() ?? this.#lockViolation(actor, step);
+    this.violation ??= this.world.violation() ?? this.#lockViolation(actor, step);
   }
 
   /**
@@ -142,7 +154,7 @@ export class Run {
 
   #lockViolation(actor: number, step: Step): string | undefined {
     const { locks, actors } = this.world;
-    const taken = locks.find((lock) => lock.acquire === step);
+    const taken = locks.find((lock) => lock.acquire === step || lock.enter === step);
     if (taken !== undefined) {
       for (const held of locks) {
         if (held === taken || held.owner !== actor) continue;

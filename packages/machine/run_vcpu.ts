@@ -1,4 +1,4 @@
-import { Access, type GuestExit, hasRequests, prepareEntry, READS_REQUESTS } from "@mmu-lab/paging";
+import { Access, changeRoot, flushIfAsked, type GuestExit, needsRoot } from "@mmu-lab/paging";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_ENTRY, KVM_EXIT, KVM_PIO, KVM_USERSPACE_EXIT } from "@mmu-lab/tracing";
 import { EXIT_REASON_IO_INSTRUCTION } from "@mmu-lab/vmx-backend";
@@ -49,18 +49,18 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
   vcpu.rip = rip;
   for (;;) {
     mmu.execution.forget();
-    mmu.execution.touched |= READS_REQUESTS;
-    if (!vcpu.inGuest || hasRequests(vcpu.mmu)) {
-      // A request from another CPU comes with an IPI: a guest that runs is out of it before anything else happens.
+    yield GUEST_RUNS;
+    // A request from another CPU comes with an IPI: a guest that runs is out of it before anything else happens.
+    if (needsRoot(mmu, vcpu.mmu)) {
       vcpu.inGuest = false;
-      yield* prepareEntry(mmu, vcpu.mmu);
+      yield* changeRoot(mmu, vcpu.mmu);
+      continue;
+    }
+    if (flushIfAsked(mmu, vcpu.mmu) || !vcpu.inGuest) {
       vcpu.inGuest = true;
       mmu.counters.counts[Work.guestEntries]++;
       if (mmu.trace.on) mmu.trace.emit(KVM_ENTRY, vcpu.index, rip);
     }
-    yield GUEST_RUNS;
-    mmu.execution.touched |= READS_REQUESTS;
-    if (hasRequests(vcpu.mmu)) continue;
     if (attempt(vm, vcpu)) return;
     const { reason, info1 } = vcpu.mmu.exit;
     leaveGuest(vm, vcpu, reason, info1);

@@ -2,6 +2,7 @@ import type { Protocol } from "@mmu-lab/protocol";
 import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import { tdpPageFault } from "./tdp_page_fault.ts";
+import { CHECK_MMIO_CACHE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /**
@@ -25,6 +26,7 @@ function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: n
   const fault = yield* tdpPageFault(mmu, vcpu, address, errorCode);
   if (fault < 0) return fault;
   if (fault === 0) return 1;
+  yield CHECK_MMIO_CACHE;
   const retry = !vcpu.cache.matchesGpa(address, mmu.slotsOf(vcpu));
   const emulated = yield* mmu.emulator.emulate(vcpu, address, retry);
   if (emulated === "do-mmio") mmu.stats.mmio_exits++;

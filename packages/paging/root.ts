@@ -7,30 +7,48 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
 import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
-/**
- * What a vCPU does before it runs the guest: it serves the requests of others, drops a root that it was asked to reload,
- * takes one if it has none, and flushes its TLB if it must (`vcpu_enter_guest` up to the entry, 3.11 x86.c).
- */
-export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+/** Whether a vCPU must take a root before it runs its guest: it has none, or was asked to reload it. */
+export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.execution.touched |= READS_REQUESTS;
+  return vcpu.reloadRequested || vcpu.root === NO_PAGE;
+}
+
+/**
+ * Drops a root that the vCPU was asked to reload, and takes one if it has none (`kvm_mmu_reload` in `vcpu_enter_guest`, 3.11
+ * x86.c). The TLB must then be flushed.
+ */
+export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.reloadRequested) {
     vcpu.reloadRequested = false;
     yield* freeRoot(mmu, vcpu);
   }
-  if (vcpu.root === NO_PAGE) {
-    yield mmu.lock.acquire;
-    makePagesAvailable(mmu);
-    vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel));
-    mmu.pool.rootCount[vcpu.root]++;
-    yield mmu.lock.release;
-    vcpu.flushRequested = true;
-  }
+  if (vcpu.root !== NO_PAGE) return;
+  yield mmu.lock.acquire;
+  makePagesAvailable(mmu);
+  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel));
+  mmu.pool.rootCount[vcpu.root]++;
+  yield mmu.lock.leave;
+  vcpu.flushRequested = true;
+}
+
+/**
+ * Flushes the vCPU's TLB if it was asked to (`KVM_REQ_TLB_FLUSH` in `vcpu_enter_guest`).
+ *
+ * @returns Whether it was.
+ */
+export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.execution.touched |= READS_REQUESTS;
-  if (vcpu.flushRequested) {
-    vcpu.flushRequested = false;
-    mmu.counters.counts[Work.tlbFlushes]++;
-    vcpu.tlb.flush();
-  }
+  if (!vcpu.flushRequested) return false;
+  vcpu.flushRequested = false;
+  mmu.counters.counts[Work.tlbFlushes]++;
+  vcpu.tlb.flush();
+  return true;
+}
+
+/** All that a vCPU does before it runs its guest, for one whom nobody disturbs meanwhile. */
+export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+  if (needsRoot(mmu, vcpu)) yield* changeRoot(mmu, vcpu);
+  flushIfAsked(mmu, vcpu);
 }
 
 /**
@@ -46,10 +64,5 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     prepareZap(mmu, root);
     commitZap(mmu);
   }
-  yield mmu.lock.release;
-}
-
-/** Whether somebody asked the vCPU to do something before the guest runs on. */
-export function hasRequests(vcpu: VcpuMmu): boolean {
-  return vcpu.reloadRequested || vcpu.flushRequested;
+  yield mmu.lock.leave;
 }

@@ -2,7 +2,7 @@ import { Work } from "@mmu-lab/protocol";
 import { assert, assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { NO_PAGE } from "./page_pool.ts";
-import { freeRoot, hasRequests, prepareEntry } from "./root.ts";
+import { freeRoot, needsRoot, prepareEntry } from "./root.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 import { zapAllPages } from "./zap.ts";
 
@@ -12,7 +12,7 @@ Deno.test("prepareEntry() takes a root, shared by all vCPUs, and flushes the TLB
   assertEquals(second.root, tiny.vcpu.root);
   assertEquals(tiny.mmu.pool.rootCount[second.root], 2);
   assertEquals(tiny.mmu.counters.counts[Work.tlbFlushes], 2);
-  assert(!hasRequests(second));
+  assert(!second.flushRequested && !needsRoot(tiny.mmu, second));
 });
 
 Deno.test("prepareEntry() flushes on request, and otherwise does nothing", () => {
@@ -23,7 +23,7 @@ Deno.test("prepareEntry() flushes on request, and otherwise does nothing", () =>
   assertEquals(tiny.vcpu.tlb.lookup(1, true), 2);
   const locks = counts[Work.lockAcquisitions];
   tiny.mmu.flushRemoteTlbs();
-  assert(hasRequests(tiny.vcpu));
+  assert(tiny.vcpu.flushRequested);
   tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
   assertEquals(tiny.vcpu.tlb.lookup(1, true), -1);
   assertEquals(counts[Work.lockAcquisitions], locks);

@@ -55,12 +55,13 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
     mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
     mapping.writable = !isReadOnly(slot);
   }
-  yield mmu.lock.acquire;
+  const isMmio = mapping.slot === undefined;
+  yield isMmio ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
-  if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
+  if (isMmio) yield STAMP_MMIO_SPTE;
+  else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
   const emulate = directMap(mmu, vcpu, gfn, mapping);
-  yield mmu.lock.release;
+  yield mmu.lock.leave;
   return emulate ? 1 : 0;
 }
 

@@ -78,7 +78,7 @@ function* zapObsoletePages(mmu: Mmu): Protocol<void> {
     if (batch >= BATCH_ZAP_PAGES) {
       // cond_resched_lock: that somebody always waits for the lock is a modelling choice; it shows every break.
       batch = 0;
-      yield mmu.lock.release;
+      yield mmu.lock.leave;
       yield mmu.lock.acquire;
       page = pool.oldest;
       continue;

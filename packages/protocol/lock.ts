@@ -16,6 +16,16 @@ export class Lock {
   readonly acquire: Step;
   /** The step that gives the lock back; the holder alone may take it. */
   readonly release: Step;
+  /**
+   * As {@linkcode Lock.acquire}, for code that up to its next step touches nothing but what the lock protects: an explorer
+   * takes it as one with that step.
+   */
+  readonly enter: Step;
+  /**
+   * As {@linkcode Lock.release}, for code that up to its next step touches nothing shared: an explorer takes it as one with
+   * what was done last under the lock.
+   */
+  readonly leave: Step;
   /** Work units done under the lock so far, all holds together. */
   heldUnits = 0;
   /** Work units of the longest single hold. */
@@ -33,18 +43,22 @@ export class Lock {
   constructor(name: string, execution: Execution) {
     this.name = name;
     this.#execution = execution;
-    this.acquire = Object.freeze({
+    const acquire = {
       name: `acquire ${name}`,
       touches: writes(LOCKS),
       enabled: () => this.#owner === NOBODY,
       take: (actor: number) => this.#take(actor),
-    });
-    this.release = Object.freeze({
+    };
+    const release = {
       name: `release ${name}`,
       touches: writes(LOCKS),
       enabled: () => true,
       take: (actor: number) => this.#give(actor),
-    });
+    };
+    this.acquire = Object.freeze(acquire);
+    this.release = Object.freeze(release);
+    this.enter = Object.freeze({ ...acquire, joins: "after" as const });
+    this.leave = Object.freeze({ ...release, joins: "before" as const });
   }
 
   /** Whether the actor that runs now holds the lock. */

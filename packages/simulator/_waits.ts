@@ -11,8 +11,8 @@ export class Waits {
   constructor(locks: readonly Lock[]) {
     this.#locks = locks.map((lock) => {
       const meter = new LockMeter(lock.name);
-      this.#byAcquire.set(lock.acquire, meter);
-      this.#byRelease.set(lock.release, meter);
+      for (const step of [lock.acquire, lock.enter]) this.#byAcquire.set(step, meter);
+      for (const step of [lock.release, lock.leave]) this.#byRelease.set(step, meter);
       return meter;
     });
   }
