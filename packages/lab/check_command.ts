@@ -1,4 +1,11 @@
-import { CHECK_SCENARIOS, type CheckScenario, vmWorld, type VmWorldOptions } from "@mmu-lab/checker";
+import {
+  CHECK_SCENARIOS,
+  type CheckScenario,
+  checkScenario,
+  type ScenarioSize,
+  vmWorld,
+  type VmWorldOptions,
+} from "@mmu-lab/checker";
 import { formatReport, formatStory, replay, type WorldFactory } from "@mmu-lab/explorer";
 import { narrowEra } from "@mmu-lab/invalidation";
 import { type Profile, PROFILES, Vm, withStrategy } from "@mmu-lab/machine";
@@ -17,6 +24,11 @@ const DEFAULT_CHECKED = "linux_4_4_ept";
 const DEFAULT_SCENARIO = "create-used";
 /** Bits that the generation is cut to unless told. */
 const DEFAULT_BITS = 3;
+
+/** Actors have letters, and one of them makes the updates. */
+const MOST_VCPUS = 25;
+/** More would take longer than anybody waits. */
+const MOST_UPDATES = 100;
 
 /** What is checked: a kernel with a strategy. */
 interface Checked {
@@ -41,6 +53,12 @@ export const checkCommand: Command = {
     },
     { name: "profile", value: "P", summary: `kernel and processor; ${DEFAULT_CHECKED} unless told` },
     { name: "scenario", value: "S|all", summary: `what happens; ${DEFAULT_SCENARIO} unless told; see below` },
+    { name: "vcpus", value: "N", summary: `vCPUs, 1 to ${MOST_VCPUS}; 2 unless told` },
+    {
+      name: "updates",
+      value: "N",
+      summary: `memslot updates, 1 to ${MOST_UPDATES}, every second undone; 1 unless told`,
+    },
     { name: "bits", value: "N|full", summary: `bits of the generation, 3 or more; ${DEFAULT_BITS} unless told` },
     { name: "scheduler", value: "S", summary: "who goes next; dfs unless told; see below" },
     { name: "preemptions", value: "K", summary: "dfs: only schedules with at most K preemptions; all unless told" },
@@ -52,7 +70,7 @@ export const checkCommand: Command = {
     { name: "json", summary: "print one JSON object for each scenario, a line each" },
   ],
   notes: [
-    "Scenarios, of two vCPUs with two accesses each and one memslot update:",
+    "Scenarios, of two vCPUs with two accesses each and one memslot update unless told otherwise:",
     ...Object.values(CHECK_SCENARIOS).map(({ name, summary }) => `  ${name.padEnd(11)}  ${summary}`),
     "Schedulers (--scheduler):",
     ...Object.entries(CHECK_SCHEDULERS).map(([name, { summary }]) => `  ${name.padEnd(11)}  ${summary}`),
@@ -61,9 +79,10 @@ export const checkCommand: Command = {
     "",
     "Verdicts: 'sound within bounds' (exit code 0; only dfs can tell), 'unsound' (3; with the schedule as a story),",
     "'budget exhausted' (4: nothing is wrong in what was covered, but that is not everything). With all, the worst.",
-    'JSON: {"version":1,"profile":..,"strategy":..,"scenario":..,"bits":null|N,"settled":"returned"|"published",',
-    '"report":{"verdict":"sound"|"unsound"|"budget exhausted","exhaustive":..,"scheduler":..,"runs":..,"steps":..,',
-    '"states":..,"pruned":..,"depth":..,"violation":{"message":..,"schedule":..,"steps":..,"preemptions":..}}}',
+    'JSON: {"version":1,"profile":..,"strategy":..,"scenario":..,"vcpus":..,"updates":..,"bits":null|N,',
+    '"settled":"returned"|"published","report":{"verdict":"sound"|"unsound"|"budget exhausted","exhaustive":..,',
+    '"scheduler":..,"runs":..,"steps":..,"states":..,"pruned":..,"depth":..,',
+    '"violation":{"message":..,"schedule":..,"steps":..,"preemptions":..}}}',
   ],
   examples: [
     { args: "check", does: "every interleaving of a create, over a page in use" },
@@ -97,8 +116,12 @@ export const checkCommand: Command = {
 
 function scenariosOf(args: CommandArgs): CheckScenario[] {
   const name = args.text("scenario") ?? DEFAULT_SCENARIO;
-  if (name === "all") return Object.values(CHECK_SCENARIOS);
-  return [named("scenario", name, CHECK_SCENARIOS)];
+  const size: ScenarioSize = {
+    vcpus: args.integer("vcpus", 1, MOST_VCPUS) ?? 2,
+    updates: args.integer("updates", 1, MOST_UPDATES) ?? 1,
+  };
+  const chosen = name === "all" ? Object.values(CHECK_SCENARIOS) : [named("scenario", name, CHECK_SCENARIOS)];
+  return chosen.map(({ name }) => checkScenario(name, size));
 }
 
 async function checkedOf(args: CommandArgs, io: Io): Promise<Checked> {
@@ -142,7 +165,9 @@ function worse(a: ExitCode, b: ExitCode): ExitCode {
 
 function toJson(checked: Checked, scenario: CheckScenario, { settled }: VmWorldOptions, { report }: CheckOutcome) {
   const { name: profile, strategy, bits = null } = checked;
-  return JSON.stringify({ version: 1, profile, strategy, scenario: scenario.name, bits, settled, report }) + "\n";
+  const { name, vcpus, updates } = scenario;
+  const size = { vcpus: vcpus.length, updates: updates.length };
+  return JSON.stringify({ version: 1, profile, strategy, scenario: name, ...size, bits, settled, report }) + "\n";
 }
 
 function toText(
@@ -154,8 +179,13 @@ function toText(
 ): string {
   const cut = bits === undefined ? "" : `, generation cut to ${bits} bits`;
   const strict = settled === "published" ? ", a change counts once published" : "";
-  const heading = `${scenario.name}: ${scenario.summary}\n${strategy} on ${name}${cut}${strict}\n\n`;
+  const size = `${counted(scenario.vcpus.length, "vCPU")}, ${counted(scenario.updates.length, "update")}`;
+  const heading = `${scenario.name}: ${scenario.summary}\n${strategy} on ${name}, ${size}${cut}${strict}\n\n`;
   const text = `${heading}${formatReport(report)}\n`;
   if (report.violation !== undefined) return `${text}\n${formatStory(replay(world, report.violation.schedule))}\n`;
   return report.verdict === "budget exhausted" ? `${text}  covered    ${covered}\n` : text;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

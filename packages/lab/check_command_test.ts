@@ -7,7 +7,7 @@ const TRUSTING = { name: "trusting", maxGeneration: 0, stamp: () => 0, isCurrent
 Deno.test("lab check calls a strategy sound when every interleaving is", async () => {
   const { code, output, errors } = await lab("check --strategy hybrid --scenario flags");
   assertEquals(code, 0, errors);
-  assertStringIncludes(output, "hybrid on linux_4_4_ept, generation cut to 3 bits\n");
+  assertStringIncludes(output, "hybrid on linux_4_4_ept, 2 vCPUs, 1 update, generation cut to 3 bits\n");
   assertStringIncludes(output, "sound within bounds (every interleaving)");
 });
 
@@ -58,11 +58,22 @@ Deno.test("lab check --scenario all prints a line of JSON for each, and ends wit
     profile: "linux_4_4_ept",
     strategy: "none",
     scenario: "create-used",
+    vcpus: 2,
+    updates: 1,
     bits: 3,
     settled: "returned",
   });
   assertEquals(report.verdict, "unsound");
   assertEquals(records.at(-1).report.exhaustive, false);
+});
+
+Deno.test("lab check takes more vCPUs and updates", async () => {
+  const size = await lab("check --scenario flags --vcpus 3 --updates 2 --preemptions 1");
+  assertEquals(size.code, 0, size.errors);
+  assertStringIncludes(size.output, "3 vCPUs, 2 updates");
+  const refused = await lab("check --vcpus 26");
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.errors, "'--vcpus 26'");
 });
 
 Deno.test("lab check --strict finds that 4.4 fills the vCPU's cache in flux (B03)", async () => {
@@ -86,7 +97,7 @@ Deno.test("lab check takes a strategy from a module", async () => {
 Deno.test("lab check leaves a kernel without generation as it is", async () => {
   const { code, output } = await lab("check --profile linux_3_10_ept --scenario flags --preemptions 1");
   assertEquals(code, 0);
-  assertStringIncludes(output, "fullWalk on linux_3_10_ept\n");
+  assertStringIncludes(output, "fullWalk on linux_3_10_ept, 2 vCPUs, 1 update\n");
 });
 
 for (
