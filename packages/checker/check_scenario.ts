@@ -29,6 +29,8 @@ export interface CheckScenario {
   readonly prelude: readonly Prelude[];
   /** For each vCPU, its accesses in order. */
   readonly vcpus: readonly (readonly CheckAccess[])[];
+  /** Whether the vCPUs make their accesses over and over, for ever. */
+  readonly endless?: boolean;
   /** Memslot ioctls that one user-space thread makes in order. */
   readonly updates: readonly MemoryRegion[];
   /** Pieces of background work that the strategy does on a thread of its own; 0 unless told. */

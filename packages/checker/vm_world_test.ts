@@ -5,6 +5,7 @@ import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
 import type { CheckScenario } from "./check_scenario.ts";
 import { CHECK_SCENARIOS } from "./scenarios.ts";
 import { vmWorld } from "./vm_world.ts";
+import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 
 /** The kernel with a generation of 3 bits. */
 function narrow(name: string): Profile {
@@ -52,7 +53,7 @@ Deno.test("3.11 with a better cache is unsound: an MMIO spte made from old slots
   const fixed: Profile = {
     ...narrow("linux_3_11_ept"),
     cacheRule: { generation: "full", skipWhileInFlux: true },
-    unexpectedSpte: "retry",
+    faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry" },
   };
   const { violation } = check(fixed, CHECK_SCENARIOS["create"]);
   assertStringIncludes(violation!.message, "stale MMIO");

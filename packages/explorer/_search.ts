@@ -1,6 +1,7 @@
 import type { ExplorationProgress, Violation } from "./report.ts";
 import { Run } from "./run_of.ts";
 import { formatSchedule } from "./schedule.ts";
+import { findLivelock, type Visited } from "./_livelock.ts";
 import { placesOf, type Sleep, sleepAfter, wakened } from "./_sleep.ts";
 import type { WorldFactory } from "./world.ts";
 
@@ -8,7 +9,7 @@ import type { WorldFactory } from "./world.ts";
 const PROGRESS_EVERY = 4096;
 
 /** A state on the way to where the search is, with the choices not yet tried there. */
-interface Frame {
+interface Frame extends Visited {
   /** Actors still to be tried, last first. */
   readonly untried: number[];
   /** Whose step was tried before, here or earlier, and what it touches. */
@@ -46,7 +47,7 @@ export class Search {
 
   explore(): void {
     this.runs++;
-    const stack: Frame[] = [this.#frame(0, new Map(), this.#run.enabled())];
+    const stack: Frame[] = [this.#frame(this.#key(0), 0, new Map(), this.#run.enabled())];
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
       const actor = frame.untried.pop();
@@ -70,27 +71,31 @@ export class Search {
       }
       if (this.violation !== undefined && this.#run.choices.length + 1 >= this.violation.steps) continue;
       if (this.#run.done) continue;
-      const awake = this.#visit(preemptions, sleep);
+      const key = this.#key(preemptions);
+      const awake = this.#visit(key, sleep);
       if (awake === undefined) {
         this.pruned++;
-        continue;
+        const livelock = this.#livelockAt(key, stack);
+        if (livelock === undefined) continue;
+        this.#report(livelock, preemptions);
+        return;
       }
       if (this.#seen.size >= this.maxStates) {
         this.exhausted = true;
         return;
       }
-      if (awake.length > 0) stack.push(this.#frame(preemptions, sleep, awake));
+      if (awake.length > 0) stack.push(this.#frame(key, preemptions, sleep, awake));
     }
   }
 
-  #frame(preemptions: number, sleep: Sleep, awake: readonly number[]): Frame {
+  #frame(key: number, preemptions: number, sleep: Sleep, awake: readonly number[]): Frame {
     const last = this.#run.choices.at(-1);
     const untried = this.bound !== undefined && preemptions === this.bound && last !== undefined && awake.includes(last)
       ? [last]
       : awake.filter((actor) => actor !== last).reverse();
     // The actor that ran last is tried first: the way goes on without beginning anew.
     if (last !== undefined && awake.includes(last) && !untried.includes(last)) untried.push(last);
-    return { untried, sleep, depth: this.#run.choices.length, preemptions };
+    return { key, enabled: this.#run.enabled(), untried, sleep, depth: this.#run.choices.length, preemptions };
   }
 
   #preempts(actor: number): 0 | 1 {
@@ -98,15 +103,26 @@ export class Search {
     return last !== undefined && last !== actor && this.#run.isEnabled(last) ? 1 : 0;
   }
 
+  /** What the state is known by. Under a bound it matters who ran last, so interchangeable actors are then told apart. */
+  #key(preemptions: number): number {
+    if (this.bound === undefined) return this.#run.stateHash(true);
+    const last = this.#run.choices.at(-1) ?? -1;
+    return (this.#run.stateHash(false) * 31 + preemptions * 32 + last + 1) % 2 ** 53;
+  }
+
+  /** Whether the run has come back to a state on its way, and may go round for ever. */
+  #livelockAt(key: number, stack: readonly Frame[]): string | undefined {
+    if (this.bound !== undefined) return undefined;
+    const first = stack.findLastIndex((frame) => frame.key === key);
+    return first < 0 ? undefined : findLivelock(this.#run, stack.slice(first));
+  }
+
   /**
    * Remembers the state.
    *
    * @returns Who is to be tried from here; `undefined` if the state was met before and nothing is left to try.
    */
-  #visit(preemptions: number, sleep: Sleep): number[] | undefined {
-    // Under a bound it matters who ran last, so interchangeable actors are then told apart.
-    let key = this.#run.stateHash(this.bound === undefined);
-    if (this.bound !== undefined) key = (key * 31 + preemptions * 32 + this.#run.choices.at(-1)! + 1) % 2 ** 53;
+  #visit(key: number, sleep: Sleep): number[] | undefined {
     const places = this.#run.places();
     const before = this.#seen.get(key);
     if (before === undefined) {

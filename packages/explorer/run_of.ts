@@ -33,9 +33,10 @@ export class Run {
     this.#pending = actors.map(() => BEGIN);
   }
 
-  /** Whether every actor is done. */
+  /** Whether every actor is done, but for those that are never. */
   get done(): boolean {
-    return this.#pending.every((step) => step === undefined);
+    const { actors } = this.world;
+    return this.#pending.every((step, actor) => step === undefined || actors[actor].endless === true);
   }
 
   /** Whether an actor can take its next step now. */

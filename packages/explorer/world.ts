@@ -10,6 +10,8 @@ import type { Execution, Lock, Protocol, StateHasher } from "@mmu-lab/protocol";
 export interface Actor {
   /** A name for stories, such as `vCPU 0`. */
   readonly name: string;
+  /** Whether it goes on for ever: a run is over when all others are done. Nobody else may go round for ever beside it. */
+  readonly endless?: boolean;
   /** Begins what the actor does. Nothing of it may happen before the protocol is first resumed. */
   start(): Protocol<unknown>;
 }

@@ -76,6 +76,19 @@ export class ReferenceTables implements MmuControl {
     }
   }
 
+  *walkMmioPages(): Protocol<void> {
+    yield this.lock.acquire;
+    for (let number = 0; number < this.#tables.length; number++) {
+      this.counters.counts[Work.pagesVisited]++;
+      if (!this.#tables[number]?.mmioCached) continue;
+      this.#zap(number);
+      yield this.lock.release;
+      yield this.lock.acquire;
+      number = -1;
+    }
+    yield this.lock.release;
+  }
+
   sweepMmioSptes(maxPages: number, isStale: (stored: Generation) => boolean): boolean {
     this.lock.assertHeld("sweep MMIO sptes");
     if (!(maxPages >= 1)) throw new RangeError(`Cannot sweep ${maxPages} pages: expected at least 1`);

@@ -1,7 +1,6 @@
-import { mmioGeneration, type MmioGenerationRule, type UpdatePhase, wraps } from "@mmu-lab/memslots";
-import { type Protocol, Work } from "@mmu-lab/protocol";
+import type { MmioGenerationRule } from "@mmu-lab/memslots";
 import { generation, GENERATION_3_11 } from "./generation.ts";
-import type { InvalidationStrategy, MemslotChange, MmuControl } from "./strategy.ts";
+import type { InvalidationStrategy } from "./strategy.ts";
 
 /**
  * The generation as version 2 of the 2013 series proposed it: as {@linkcode generation}, but when the number goes round
@@ -18,15 +17,5 @@ import type { InvalidationStrategy, MemslotChange, MmuControl } from "./strategy
  * @param rule Width, start and wrap; 3.11's unless told.
  */
 export function seedV2(rule: MmioGenerationRule = GENERATION_3_11): InvalidationStrategy {
-  return {
-    ...generation(rule),
-    name: "seedV2",
-    *onMemslotUpdate(phase: UpdatePhase, change: MemslotChange, mmu: MmuControl): Protocol<void> {
-      if (phase !== rule.wrapCheckedAt || !wraps(rule, mmioGeneration(rule, change.generation))) return;
-      mmu.counters.counts[Work.wrapZaps]++;
-      yield mmu.lock.acquire;
-      mmu.zapMmioPages("mmio-cached");
-      yield mmu.lock.release;
-    },
-  };
+  return { ...generation(rule, { wrapZap: "walk" }), name: "seedV2" };
 }

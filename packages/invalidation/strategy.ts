@@ -46,6 +46,12 @@ export interface MmuControl {
    */
   zapMmioPages(filter: "mmio-cached" | "every-page"): void;
   /**
+   * The walk over the pages that ever held an MMIO spte with lock breaks: it gives the lock up after each page that goes, and
+   * then begins anew (`__kvm_mmu_zap_all` of 5.1 to 5.3). vCPUs that go on making such pages can keep it from ever ending:
+   * bug B06. Takes and releases the lock itself: call it without.
+   */
+  walkMmioPages(): Protocol<void>;
+  /**
    * Clears stale MMIO sptes in a bounded piece of the shadow pages and remembers where it stopped; the next call goes
    * on from there, in the order of page numbers, and round. No TLB flush is needed: the processor does not cache an
    * MMIO spte (facts sheet 7.3).

@@ -1,6 +1,6 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { HardwareBackend, MmioCacheRule, UnexpectedSpte } from "@mmu-lab/paging";
+import type { FaultRules, HardwareBackend, MmioCacheRule } from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -33,8 +33,8 @@ export interface Profile {
   readonly rootLevel: 4 | 5;
   /** The per-vCPU MMIO cache. */
   readonly cacheRule: MmioCacheRule;
-  /** What becomes of an MMIO fault whose entry is neither MMIO nor gone. */
-  readonly unexpectedSpte: UnexpectedSpte;
+  /** What it does in the fault path. */
+  readonly faultRules: FaultRules;
   /** Slots that the kernel allows. */
   readonly slotLimits: MemslotLimits;
   /** Slots that KVM makes when the first vCPU is created. */

@@ -1,6 +1,7 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
 import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
+import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import { eptBackend } from "@mmu-lab/vmx-backend";
 import type { Profile } from "./profile.ts";
 
@@ -22,7 +23,7 @@ const LINUX_3_11_EPT: Profile = {
   strategy: STRATEGIES.generation.create,
   rootLevel: 4,
   cacheRule: { generation: "none", skipWhileInFlux: false },
-  unexpectedSpte: "bug",
+  faultRules: FAULT_RULES_3_11,
   slotLimits: { userSlots: 125, privateSlots: 3 },
   // The identity map for real mode without paging (vmx.c, alloc_identity_pagetable).
   privateSlots: [{ id: 0x7f, gpa: 0xfffbc000, size: 0x1000 }],
@@ -43,16 +44,18 @@ const LINUX_4_4_EPT: Profile = {
   ...LINUX_3_17_EPT,
   name: "linux_4_4_ept",
   summary: "Linux 4.4, Intel EPT: as 3.17, and a spurious MMIO fault is tried again instead of killing the VM (B23)",
-  unexpectedSpte: "retry",
+  faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry" },
 };
 
 const LINUX_5_13_EPT: Profile = {
   ...LINUX_4_4_EPT,
   name: "linux_5_13_ept",
-  summary: "the generation rules of Linux 5.13: in-progress flag beside the number, nothing cached in flux",
+  summary:
+    "the rules of Linux 5.13: in-progress flag beside the number, nothing cached in flux, retry on an invalid slot",
   era: ERAS.G8,
   layout: layoutNamed("linux_6_1_ept"),
   backend: () => eptBackend(HASWELL, "6.1"),
+  faultRules: { ...LINUX_4_4_EPT.faultRules, invalidSlot: "retry" },
   cacheRule: { generation: "full", skipWhileInFlux: true },
 };
 

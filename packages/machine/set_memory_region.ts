@@ -75,6 +75,7 @@ function* install(
   intermediate: boolean,
 ): Protocol<void> {
   const memslots = vm.memslots[asId];
+  if (memslots.updateInProgress) vm.mmu.warnings.push("the memslots are in flux when an update of them begins");
   if (vm.mmu.trace.on) vm.mmu.trace.emit(SWAP_MEMSLOTS, -1, ...lanes(memslots.generation), asId);
   const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
   yield* tellStrategy(vm, "publishing", described);

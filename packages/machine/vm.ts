@@ -114,7 +114,7 @@ export class Vm {
       bits: this.backend.bits,
       strategy: profile.strategy(profile.era),
       cacheRule: profile.cacheRule,
-      unexpectedSpte: profile.unexpectedSpte,
+      faultRules: profile.faultRules,
       rootLevel: profile.rootLevel,
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,

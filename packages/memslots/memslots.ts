@@ -29,7 +29,12 @@ export class Memslots implements MemslotsView {
   constructor(asId: number, rule: GenerationRule) {
     this.asId = asId;
     this.#rule = rule;
-    this.#generation = rule.start(asId);
+    const start = rule.start(asId);
+    // The flag is bit 63 of the kernel's u64, and a negative number has it set: bug B10. What is left of the number then
+    // is kept modulo 2^53, of which all who look see the low end.
+    const flagged = rule.inProgress === "flag" && start < 0;
+    this.#generation = flagged ? start + 2 ** 53 : start;
+    this.#flag = flagged ? 1 : 0;
     this.#oddBit = rule.inProgress === "odd" ? 1 : 0;
   }
 

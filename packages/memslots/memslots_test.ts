@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { type EraName, ERAS } from "./era.ts";
+import { type EraName, ERAS, mmioGeneration } from "./era.ts";
 import { MemslotSet } from "./memslot_set.ts";
 import { Memslots } from "./memslots.ts";
 
@@ -41,4 +41,15 @@ Deno.test("Memslots.publish() makes the new set visible at once", () => {
   const set = new MemslotSet();
   memslots.publish(set);
   assertStrictEquals(memslots.active, set);
+});
+
+Deno.test("Memslots begins in flux where a negative start meets the flag in bit 63, until an update ends (B10)", () => {
+  const rule = { ...ERAS.G8.memslots, start: () => -150 };
+  const memslots = new Memslots(0, rule);
+  assertEquals(memslots.updateInProgress, true);
+  assertEquals(mmioGeneration(ERAS.G8.mmio!, memslots.generation), 0x7ff6a);
+  memslots.publish(new MemslotSet());
+  memslots.complete();
+  assertEquals(memslots.updateInProgress, false);
+  assertEquals(mmioGeneration(ERAS.G8.mmio!, memslots.generation), 0x7ff6c);
 });

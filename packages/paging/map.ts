@@ -92,13 +92,14 @@ function setLeaf(
   const { pool } = mmu;
   const oldLo = pool.lo(page, index);
   const oldHi = pool.hi(page, index);
+  const drops = mmu.faultRules.mappingUnderMmio === "dropped";
   let wasMapped = false;
   if (mmu.isPresent(oldLo, oldHi)) {
     if (level > 1 && (oldLo & SPTE_LARGE) === 0) {
       removeParent(mmu, mmu.childOf(oldLo, oldHi), page * 512 + index);
       dropSpte(mmu, page, index);
       mmu.flushRemoteTlbs();
-    } else if (mapping.slot === undefined || pfnOfLanes(oldLo, oldHi) !== mapping.pfn) {
+    } else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) {
       dropSpte(mmu, page, index);
       mmu.flushRemoteTlbs();
     } else wasMapped = true;

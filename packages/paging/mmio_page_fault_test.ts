@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { handleMmioPageFault, MmioFault } from "./mmio_page_fault.ts";
 import { PFERR_RSVD } from "./pferr.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
+import { FAULT_RULES_3_11 } from "./fault_rules.ts";
 
 const GFN = 0xfee00;
 
@@ -61,7 +62,7 @@ Deno.test("handleMmioPageFault() answers RETRY for an entry that has gone", () =
 
 Deno.test("handleMmioPageFault() answers BUG for an entry that maps memory, where the kernel does", () => {
   for (const unexpectedSpte of ["bug", "retry"] as const) {
-    const tiny = withSpte({ unexpectedSpte });
+    const tiny = withSpte({ faultRules: { ...FAULT_RULES_3_11, unexpectedSpte } });
     const { page, index } = tiny.entry(GFN);
     tiny.mmu.setSpte(page, index, 0x1000077, 0);
     assertEquals(handle(tiny), unexpectedSpte === "bug" ? MmioFault.BUG : MmioFault.RETRY);

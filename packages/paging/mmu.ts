@@ -5,6 +5,7 @@ import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
 import type { GuestPaging } from "./backend.ts";
 import type { Emulator } from "./emulator.ts";
+import type { FaultRules } from "./fault_rules.ts";
 import type { HostPages } from "./host_pages.ts";
 import { KvmStats } from "./kvm_stats.ts";
 import type { MmioCacheRule } from "./mmio_cache.ts";
@@ -13,13 +14,6 @@ import type { PageId } from "./page_pool.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
 import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_TABLES } from "./touches.ts";
-
-/**
- * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
- * `RET_MMIO_PF_BUG` (3.11; another vCPU may have mapped memory there meanwhile, which is bug B23). `retry`: the processor
- * tries again, as entries with reserved bits are looked for in another way (from 4.4 on). Facts sheet 2.7, 3.3.
- */
-export type UnexpectedSpte = "bug" | "retry";
 
 /** What the MMU of a VM is put together from. */
 export interface MmuParts {
@@ -35,8 +29,8 @@ export interface MmuParts {
   readonly strategy: InvalidationStrategy;
   /** The per-vCPU cache of this kernel. */
   readonly cacheRule: MmioCacheRule;
-  /** What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. */
-  readonly unexpectedSpte: UnexpectedSpte;
+  /** What this kernel does in the fault path. */
+  readonly faultRules: FaultRules;
   /** Levels of the shadow tables: 4 or 5. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps: level 1, 2 or 3. */
@@ -69,8 +63,8 @@ export class Mmu {
   readonly bits: SpteBits;
   /** How MMIO sptes are forgotten. */
   readonly strategy: InvalidationStrategy;
-  /** What becomes of an MMIO fault whose entry is neither MMIO nor gone. */
-  readonly unexpectedSpte: UnexpectedSpte;
+  /** What this kernel does in the fault path. */
+  readonly faultRules: FaultRules;
   /** Levels of the shadow tables. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps. */
@@ -126,7 +120,7 @@ export class Mmu {
     this.layout = layout;
     this.bits = parts.bits;
     this.strategy = strategy;
-    this.unexpectedSpte = parts.unexpectedSpte;
+    this.faultRules = parts.faultRules;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;

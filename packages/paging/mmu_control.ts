@@ -56,6 +56,29 @@ class Control implements MmuControl {
     commitZap(mmu);
   }
 
+  *walkMmioPages(): Protocol<void> {
+    const mmu = this.#mmu;
+    const { pool, counters } = mmu;
+    yield mmu.lock.acquire;
+    mmu.execution.touched |= READS_TABLES;
+    let page = pool.newest;
+    while (page !== NO_PAGE) {
+      counters.counts[Work.pagesVisited]++;
+      if (!pool.mmioCached(page) || isInvalid(pool.role[page])) {
+        page = pool.olderThan(page);
+        continue;
+      }
+      prepareZap(mmu, page);
+      // cond_resched_lock; that somebody always waits for the lock is a modelling choice, as in zapAllPages().
+      yield mmu.lock.leave;
+      yield mmu.lock.acquire;
+      mmu.execution.touched |= READS_TABLES;
+      page = pool.newest;
+    }
+    commitZap(mmu);
+    yield mmu.lock.release;
+  }
+
   sweepMmioSptes(maxPages: number, isStale: (stored: number) => boolean): boolean {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;

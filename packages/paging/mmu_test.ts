@@ -3,6 +3,7 @@ import { none } from "@mmu-lab/invalidation";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { defaultMaxPages, Mmu } from "./mmu.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
+import { FAULT_RULES_3_11 } from "./fault_rules.ts";
 
 Deno.test("Mmu throws when the strategy stamps numbers that the layout cannot store", () => {
   const strategy = { ...none(), name: "wide", maxGeneration: 0xfffff };
@@ -55,7 +56,7 @@ Deno.test("Mmu.emulator throws until there is one", () => {
     bits: mmu.bits,
     strategy: mmu.strategy,
     cacheRule: { generation: "none", skipWhileInFlux: false },
-    unexpectedSpte: "bug",
+    faultRules: FAULT_RULES_3_11,
     rootLevel: 4,
     maxPageLevel: 3,
     host: mmu.host,

@@ -31,6 +31,7 @@ export * from "./emulator.ts";
 export * from "./mmio_cache.ts";
 export * from "./tlb.ts";
 export * from "./pferr.ts";
+export * from "./fault_rules.ts";
 export * from "./steps.ts";
 export * from "./touches.ts";
 export * from "./shadow_walk.ts";

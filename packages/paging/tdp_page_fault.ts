@@ -45,9 +45,12 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   yield LOOK_UP_SLOT;
   const slot = mmu.slotOf(vcpu, mapping.gfn);
   if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.slotsOf(vcpu));
+    // kvm_handle_noslot_fault (6.1): without MMIO sptes the access is emulated, each time anew.
+    if (!mmu.layout.cachingEnabled) return 1;
   } else {
     // A write to a read-only slot is emulated, and leaves no spte (KVM_PFN_ERR_RO_FAULT).
     if (write && isReadOnly(slot)) return 1;

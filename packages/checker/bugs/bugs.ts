@@ -11,6 +11,7 @@ import {
   UPDATE_ELSEWHERE,
   WRAP_TO_ZERO,
 } from "./bug_scenarios.ts";
+import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 
 /** 4.4 with a generation of 3 bits and some other parts: it is right but for B03, and B04 at a wrap. */
 function linux44(parts: Partial<Profile> = {}): Profile {
@@ -128,7 +129,7 @@ const ALL: readonly Omit<Bug, "kind">[] = [
     kernels: "3.11 to 4.2",
     fixedBy: { commit: undefined, subject: "the test for reserved bits in 4.3 or 4.4" },
     breaks: "KVM_EXIT_UNKNOWN",
-    profile: () => linux44({ unexpectedSpte: "bug" }),
+    profile: () => linux44({ faultRules: FAULT_RULES_3_11 }),
     fixed: linux44,
     scenario: CREATE_USED_BY_BOTH,
   },

@@ -10,7 +10,8 @@ import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { NULL_SINK } from "@mmu-lab/tracing";
 import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio_cache.ts";
-import { Mmu, type UnexpectedSpte } from "../mmu.ts";
+import { FAULT_RULES_3_11, type FaultRules } from "../fault_rules.ts";
+import { Mmu } from "../mmu.ts";
 import { prepareEntry } from "../root.ts";
 import { walkShadow } from "../shadow_walk.ts";
 import type { SpteBits } from "../spte_bits.ts";
@@ -49,7 +50,7 @@ export interface TinyOptions {
   /** That of 3.11 unless told. */
   readonly strategy?: InvalidationStrategy;
   /** That of 3.11 unless told. */
-  readonly unexpectedSpte?: UnexpectedSpte;
+  readonly faultRules?: FaultRules;
 }
 
 /** An MMU with one vCPU that has entered the guest once, and an emulator that keeps count. */
@@ -73,7 +74,7 @@ export class TinyMmu {
       bits: accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 },
       strategy: options.strategy ?? generation(),
       cacheRule: options.cacheRule ?? { generation: "none", skipWhileInFlux: false },
-      unexpectedSpte: options.unexpectedSpte ?? "bug",
+      faultRules: options.faultRules ?? FAULT_RULES_3_11,
       rootLevel: 4,
       maxPageLevel: options.maxPageLevel ?? 3,
       host: {

@@ -5,7 +5,7 @@
  */
 import { generation } from "@mmu-lab/invalidation";
 import { classifyChange, ERAS, type MemoryRegion, Memslots } from "@mmu-lab/memslots";
-import { type EmulationResult, type HardwareBackend, Mmu, prepareEntry, type VcpuMmu } from "@mmu-lab/paging";
+import { type EmulationResult, FAULT_RULES_3_11, type HardwareBackend, Mmu, prepareEntry, type VcpuMmu } from "@mmu-lab/paging";
 import { Execution, type Protocol, run } from "@mmu-lab/protocol";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { NULL_SINK } from "@mmu-lab/tracing";
@@ -48,7 +48,7 @@ export function eptMmu(processor: EptProcessor = HASWELL): EptMmu {
     bits: backend.bits,
     strategy: generation(),
     cacheRule: { generation: "full", skipWhileInFlux: false },
-    unexpectedSpte: "bug",
+    faultRules: FAULT_RULES_3_11,
     rootLevel: 4,
     maxPageLevel: 3,
     host: { pfn: (hva) => hva / 4096, mappingLevel: () => 1, isTransparentHuge: () => false },

@@ -1,0 +1,23 @@
+/** What kernels do differently in the fault path; KVM policy throughout. A profile chooses. */
+export interface FaultRules {
+  /**
+   * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
+   * `RET_MMIO_PF_BUG` (3.11; another vCPU may have mapped memory there meanwhile, which is bug B23). `retry`: the processor
+   * tries again, as entries with reserved bits are looked for in another way (from 4.4 on). Facts sheet 2.7, 3.3.
+   */
+  readonly unexpectedSpte: "bug" | "retry";
+  /**
+   * What a fault makes of a slot that is about to be deleted or moved, and so marked invalid. `mmio`: there is none, the
+   * access is MMIO (to 5.12). `retry`: the processor tries again, until it is known (from 5.13 on). Facts sheet 3.4, 4.7.
+   */
+  readonly invalidSlot: "mmio" | "retry";
+  /**
+   * What becomes of a mapping where an MMIO spte is to be written. `dropped`: it goes first, and TLBs are flushed.
+   * `overwritten`: it is written over, as the TDP MMU did from 5.10 on (bug B24), and the shadow MMU from 5.13 to 2026
+   * (bug B25).
+   */
+  readonly mappingUnderMmio: "dropped" | "overwritten";
+}
+
+/** The rules of 3.11. */
+export const FAULT_RULES_3_11: FaultRules = { unexpectedSpte: "bug", invalidSlot: "mmio", mappingUnderMmio: "dropped" };
