@@ -1,7 +1,7 @@
 import type { ExplorationProgress, Violation } from "./report.ts";
 import { Run } from "./run_of.ts";
 import { formatSchedule } from "./schedule.ts";
-import { findLivelock, type Visited } from "./_livelock.ts";
+import { LIVELOCK, StateGraph } from "./_livelock.ts";
 import { placesOf, type Sleep, sleepAfter, wakened } from "./_sleep.ts";
 import type { WorldFactory } from "./world.ts";
 
@@ -9,7 +9,9 @@ import type { WorldFactory } from "./world.ts";
 const PROGRESS_EVERY = 4096;
 
 /** A state on the way to where the search is, with the choices not yet tried there. */
-interface Frame extends Visited {
+interface Frame {
+  /** What the state is known by. */
+  readonly key: number;
   /** Actors still to be tried, last first. */
   readonly untried: number[];
   /** Whose step was tried before, here or earlier, and what it touches. */
@@ -30,6 +32,8 @@ export class Search {
   violation: Violation | undefined;
   /** States met, each with the places of the actors that slept there. */
   readonly #seen: Map<number, number> = new Map();
+  /** States and the steps between them, where somebody goes on for ever. */
+  readonly #graph: StateGraph | undefined;
   #run: Run;
 
   constructor(
@@ -39,6 +43,9 @@ export class Search {
     readonly onProgress: ((progress: ExplorationProgress) => void) | undefined,
   ) {
     this.#run = new Run(factory);
+    const { actors } = this.#run.world;
+    // Under a bound nobody could go round for ever.
+    if (bound === undefined && actors.some(({ endless }) => endless)) this.#graph = new StateGraph();
   }
 
   get states(): number {
@@ -47,6 +54,7 @@ export class Search {
 
   explore(): void {
     this.runs++;
+    this.#graph?.add(this.#key(0), this.#run.enabled());
     const stack: Frame[] = [this.#frame(this.#key(0), 0, new Map(), this.#run.enabled())];
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
@@ -72,13 +80,11 @@ export class Search {
       if (this.violation !== undefined && this.#run.choices.length + 1 >= this.violation.steps) continue;
       if (this.#run.done) continue;
       const key = this.#key(preemptions);
+      this.#graph?.add(key, this.#run.enabled(), [frame.key, actor]);
       const awake = this.#visit(key, sleep);
       if (awake === undefined) {
         this.pruned++;
-        const livelock = this.#livelockAt(key, stack);
-        if (livelock === undefined) continue;
-        this.#report(livelock, preemptions);
-        return;
+        continue;
       }
       if (this.#seen.size >= this.maxStates) {
         this.exhausted = true;
@@ -86,6 +92,21 @@ export class Search {
       }
       if (awake.length > 0) stack.push(this.#frame(key, preemptions, sleep, awake));
     }
+    if (this.violation === undefined) this.#lookForCircles();
+  }
+
+  /** Whether actors may go round for ever; asked once all that they can do is known. */
+  #lookForCircles(): void {
+    const circle = this.#graph?.fairCircle();
+    if (circle === undefined) return;
+    this.#run = new Run(this.factory);
+    this.runs++;
+    let preemptions = 0;
+    for (const actor of circle) {
+      preemptions += this.#preempts(actor);
+      this.#run.advance(actor);
+    }
+    this.#report(LIVELOCK, preemptions);
   }
 
   #frame(key: number, preemptions: number, sleep: Sleep, awake: readonly number[]): Frame {
@@ -95,7 +116,7 @@ export class Search {
       : awake.filter((actor) => actor !== last).reverse();
     // The actor that ran last is tried first: the way goes on without beginning anew.
     if (last !== undefined && awake.includes(last) && !untried.includes(last)) untried.push(last);
-    return { key, enabled: this.#run.enabled(), untried, sleep, depth: this.#run.choices.length, preemptions };
+    return { key, untried, sleep, depth: this.#run.choices.length, preemptions };
   }
 
   #preempts(actor: number): 0 | 1 {
@@ -108,13 +129,6 @@ export class Search {
     if (this.bound === undefined) return this.#run.stateHash(true);
     const last = this.#run.choices.at(-1) ?? -1;
     return (this.#run.stateHash(false) * 31 + preemptions * 32 + last + 1) % 2 ** 53;
-  }
-
-  /** Whether the run has come back to a state on its way, and may go round for ever. */
-  #livelockAt(key: number, stack: readonly Frame[]): string | undefined {
-    if (this.bound !== undefined) return undefined;
-    const first = stack.findLastIndex((frame) => frame.key === key);
-    return first < 0 ? undefined : findLivelock(this.#run, stack.slice(first));
   }
 
   /**

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { explore } from "./explore.ts";
 import { replay } from "./replay.ts";
-import { counterWorld, FORGETFUL_WORLD, idleWorld, lockOrderWorld, readersWorld } from "./testdata/toy_worlds.ts";
+import {
+  counterWorld,
+  FORGETFUL_WORLD,
+  idleWorld,
+  lockOrderWorld,
+  readersWorld,
+  restlessWorld,
+} from "./testdata/toy_worlds.ts";
 
 Deno.test("explore() finds a lost update with the one preemption that it needs", () => {
   const { verdict, violation, exhaustive } = explore(counterWorld(2, false));
@@ -68,4 +75,18 @@ Deno.test("explore() meets the same states, in fewer runs, where steps say what 
     assertEquals(fewer.states, every.states);
     assert(fewer.runs < every.runs, `${fewer.runs} of ${every.runs} runs`);
   }
+});
+
+Deno.test("explore() finds that somebody may go round for ever beside an endless actor, and a schedule of the circle", () => {
+  const { verdict, violation } = explore(restlessWorld(false));
+  assertEquals(verdict, "unsound");
+  assertStringIncludes(violation!.message, "livelock");
+  assertEquals(replay(restlessWorld(false), violation!.schedule).violation, violation!.message);
+  // A piece of the circle is none.
+  assertEquals(replay(restlessWorld(false), "abab").violation, undefined);
+});
+
+Deno.test("explore() lets an endless actor be when everybody else ends", () => {
+  const { verdict, exhaustive } = explore(restlessWorld(true));
+  assertEquals([verdict, exhaustive], ["sound", true]);
 });

@@ -1,4 +1,4 @@
-import { findLivelock, type Visited } from "./_livelock.ts";
+import { isFairCircle, LIVELOCK } from "./_livelock.ts";
 import { Run } from "./run_of.ts";
 import { parseSchedule } from "./schedule.ts";
 import type { WorldFactory } from "./world.ts";
@@ -35,23 +35,18 @@ export function replay(factory: WorldFactory, schedule: string): Replay {
   const run = new Run(factory);
   const { world } = run;
   const steps: ReplayedStep[] = [];
-  const visited: Visited[] = [look(run)];
+  const keys = [run.stateHash(true)];
+  const enabled = [run.enabled()];
   for (const actor of parseSchedule(schedule, world.actors.length)) {
     const { name } = world.actors[actor];
     run.advance(actor, (step) => steps.push({ actor: name, step, state: world.describe?.() ?? "" }));
     if (run.violation !== undefined) break;
-    visited.push(look(run));
+    keys.push(run.stateHash(true));
+    enabled.push(run.enabled());
   }
-  return { steps, violation: run.violation ?? livelockAtEnd(run, visited), done: run.done };
-}
-
-function look(run: Run): Visited {
-  return { key: run.stateHash(true), enabled: run.enabled() };
-}
-
-/** Whether the schedule ends where it was before, in a circle that may go on for ever. */
-function livelockAtEnd(run: Run, visited: readonly Visited[]): string | undefined {
-  const last = visited.length - 1;
-  const first = visited.findLastIndex(({ key }, i) => i < last && key === visited[last].key);
-  return first < 0 || run.violation !== undefined ? undefined : findLivelock(run, visited.slice(first, last));
+  // An endless world may come back to a state, in a circle that can go on for ever.
+  const first = world.actors.some(({ endless }) => endless) ? keys.indexOf(keys.at(-1)!) : keys.length;
+  const goesRound = run.violation === undefined && first < keys.length - 1 &&
+    isFairCircle(run.choices.slice(first), enabled.slice(first));
+  return { steps, violation: goesRound ? LIVELOCK : run.violation, done: run.done };
 }

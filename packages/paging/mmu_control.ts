@@ -59,8 +59,11 @@ class Control implements MmuControl {
   *walkMmioPages(): Protocol<void> {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;
+    const { execution } = mmu;
+    const observed = execution.observed(execution.actor);
     yield mmu.lock.acquire;
-    mmu.execution.touched |= READS_TABLES;
+    execution.beginAnew(observed);
+    execution.touched |= READS_TABLES;
     let page = pool.newest;
     while (page !== NO_PAGE) {
       counters.counts[Work.pagesVisited]++;
@@ -72,7 +75,8 @@ class Control implements MmuControl {
       // cond_resched_lock; that somebody always waits for the lock is a modelling choice, as in zapAllPages().
       yield mmu.lock.leave;
       yield mmu.lock.acquire;
-      mmu.execution.touched |= READS_TABLES;
+      execution.beginAnew(observed);
+      execution.touched |= READS_TABLES;
       page = pool.newest;
     }
     commitZap(mmu);

@@ -46,6 +46,16 @@ export class Execution {
     this.#seen?.[this.actor]?.reset();
   }
 
+  /**
+   * Says that the running actor begins a loop anew: what it has observed since `digest` is in no local variable any more.
+   *
+   * @param digest What {@linkcode Execution.observed} gave for it before the loop.
+   */
+  beginAnew(digest: number): void {
+    this.#seen?.[this.actor]?.reset();
+    this.observe(digest);
+  }
+
   /** Digest of what an actor has observed since it last forgot. */
   observed(actor: number): number {
     return this.#seen?.[actor].value ?? 0;

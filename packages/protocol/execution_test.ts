@@ -31,3 +31,22 @@ Deno.test("Execution ignores what actors beyond those asked for observe", () => 
   execution.forget();
   assertEquals(execution.actor, 1000);
 });
+
+Deno.test("Execution.beginAnew() forgets what a loop has observed, and nothing before it", () => {
+  const execution = new Execution();
+  execution.keepObservations(1);
+  const loop = (times: number) => {
+    execution.forget();
+    execution.observe(1);
+    const before = execution.observed(0);
+    for (let i = 0; i < times; i++) {
+      execution.beginAnew(before);
+      execution.observe(i);
+    }
+    execution.beginAnew(before);
+    return execution.observed(0);
+  };
+  assertEquals(loop(3), loop(0));
+  execution.observe(2);
+  assertNotEquals(execution.observed(0), loop(0));
+});

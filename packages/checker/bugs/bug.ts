@@ -28,8 +28,6 @@ export interface Bug {
   readonly fixedBy: BugFix;
   /** What else there is to know, in a sentence or two. */
   readonly note?: string;
-  /** How it is found: by exploring interleavings. */
-  readonly kind: "exploration";
   /** The property that it breaks, as the message of the violation begins. */
   readonly breaks: string;
   /** A kernel that has the bug: the fixed one, but for what was wrong. */

@@ -79,3 +79,43 @@ export const CREATE_USED_BY_BOTH: CheckScenario = {
   vcpus: [[READ], [READ]],
   updates: [SLOT],
 };
+
+/** A page without slot is used twice, and nothing else happens (B10). */
+export const NO_UPDATE: CheckScenario = {
+  name: "no-update",
+  summary: "a page without slot is used twice, and nothing else happens",
+  prelude: [],
+  vcpus: [[READ, READ]],
+  updates: [],
+};
+
+/** A slot that nobody has touched is deleted while two vCPUs touch it (B24). */
+export const DELETE_UNUSED: CheckScenario = {
+  name: "delete-unused",
+  summary: "a slot that nobody has touched is deleted while two vCPUs touch it",
+  prelude: [memslot(SLOT)],
+  vcpus: [[READ], [READ]],
+  updates: [{ ...SLOT, size: 0 }],
+};
+
+/**
+ * For a generation of 3 bits that moves by 2 from 0 (G8): the update that runs takes the number round, while a vCPU uses a
+ * page without slot for ever (B06).
+ */
+export const WRAP_BESIDE_ENDLESS: CheckScenario = {
+  name: "wrap-beside-endless",
+  summary: "an update takes the number round while a vCPU uses a page without slot for ever",
+  prelude: [memslot(OTHER), memslot(LOGGED), access(0)],
+  vcpus: [[READ]],
+  endless: true,
+  updates: [OTHER],
+};
+
+/** A page without slot whose address has one of the five highest bits that the host has (B12). */
+export const HIGH_PAGE: CheckScenario = {
+  name: "high-page",
+  summary: "a page without slot near the top of the address space is used",
+  prelude: [],
+  vcpus: [[{ kind: "read", gfn: 0x800000 }]],
+  updates: [],
+};

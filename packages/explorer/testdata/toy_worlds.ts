@@ -57,6 +57,38 @@ export function readersWorld(looks: number): WorldFactory {
   };
 }
 
+/**
+ * An endless actor that counts to two and back, and one that begins anew whenever the count has changed between two looks.
+ * With `patient` it begins anew once at most.
+ */
+export function restlessWorld(patient: boolean): WorldFactory {
+  return () => {
+    const execution = new Execution();
+    let count = 0;
+    function* tick(): Protocol<void> {
+      for (;;) {
+        yield WRITE;
+        count = 1 - count;
+        execution.forget();
+      }
+    }
+    function* look(): Protocol<void> {
+      const start = execution.observed(execution.actor);
+      for (let tries = 0; tries < (patient ? 2 : Infinity); tries++) {
+        if (!patient) execution.beginAnew(start);
+        yield LOOK;
+        const first = count;
+        execution.observe(first);
+        yield LOOK;
+        execution.observe(count);
+        if (count === first) return;
+      }
+    }
+    const { actors, ...rest } = world(execution, [tick, look], { hashInto: (hasher) => void hasher.add(count) });
+    return { ...rest, actors: [{ ...actors[0], endless: true }, actors[1]] };
+  };
+}
+
 /** Two actors that take two locks, in the same order or in opposite ones. */
 export function lockOrderWorld(opposite: boolean): WorldFactory {
   return () => {

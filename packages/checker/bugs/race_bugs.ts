@@ -1,0 +1,71 @@
+import { generation, narrowEra } from "@mmu-lab/invalidation";
+import { PROFILES } from "@mmu-lab/machine";
+import { ERAS } from "@mmu-lab/memslots";
+import { FAULT_RULES_3_11, type FaultRules } from "@mmu-lab/paging";
+import { linux44, linux513, startingAt } from "./_kernels.ts";
+import type { Bug } from "./bug.ts";
+import { CREATE_USED_BY_BOTH, DELETE_UNUSED, NO_UPDATE, WRAP_BESIDE_ENDLESS } from "./bug_scenarios.ts";
+
+/** 5.13 with a wrap that zaps in one of two ways. */
+function wrapZapping(wrapZap: "everything" | "walk-with-breaks") {
+  return linux513({ strategy: (era) => generation(era.mmio!, { wrapZap }) });
+}
+
+/** 5.13 whose number starts somewhere, and which has no slots of its own. */
+function beginningAt(start: number) {
+  return linux513({ era: startingAt(ERAS.G8, start), privateSlots: [] });
+}
+
+/** 5.13 that writes MMIO sptes over mappings, as its TDP MMU did, with one of the answers to an invalid slot. */
+function overwriting(invalidSlot: FaultRules["invalidSlot"]) {
+  const { faultRules } = PROFILES.linux_5_13_ept;
+  return linux513({ faultRules: { ...faultRules, invalidSlot, mappingUnderMmio: "overwritten" } });
+}
+
+/** What goes wrong among actors, with nothing stale in it. */
+export const RACE_BUGS: readonly Bug[] = [
+  {
+    id: "B06",
+    title: "the walk at a wrap begins anew at each lock break, and never ends",
+    kernels: "5.1 to 5.3",
+    fixedBy: { commit: undefined, subject: "the return of what a8eca9dcc656 did: all pages become obsolete at a wrap" },
+    note: "The vCPU goes on for ever. What is found is a circle in which both it and the ioctl take steps.",
+    breaks: "livelock",
+    profile: () => wrapZapping("walk-with-breaks"),
+    fixed: () => wrapZapping("everything"),
+    scenario: WRAP_BESIDE_ENDLESS,
+  },
+  {
+    id: "B10",
+    title: "a start value of -150 has the in-progress flag set: nothing is remembered",
+    kernels: "none: the value went before the flag came to bit 63",
+    fixedBy: { commit: "0e32958ec449", subject: "KVM: Remove the hack to trigger memslot generation wraparound" },
+    note: "The first update clears the flag, so it shows only in a VM that KVM gives no slot of its own.",
+    breaks: "liveness",
+    profile: () => beginningAt(-150),
+    fixed: () => beginningAt(0),
+    scenario: NO_UPDATE,
+  },
+  {
+    id: "B23",
+    title: "a spurious MMIO fault on a page that another vCPU has mapped kills the VM",
+    kernels: "3.11 to 4.2",
+    fixedBy: { commit: undefined, subject: "the test for reserved bits in 4.3 or 4.4" },
+    breaks: "KVM_EXIT_UNKNOWN",
+    profile: () => linux44({ faultRules: FAULT_RULES_3_11 }),
+    fixed: linux44,
+    scenario: CREATE_USED_BY_BOTH,
+  },
+  {
+    id: "B24",
+    title: "an MMIO spte is written over a mapping of a slot that is being deleted",
+    kernels: "5.10 to 5.12, TDP MMU",
+    fixedBy: { commit: undefined, subject: "KVM: x86/mmu: Retry page faults that hit an invalid memslot" },
+    note:
+      "Its kernel is 5.13 with one fault path for both MMUs; what it shares with the TDP MMU is that nothing is dropped.",
+    breaks: "kernel warning",
+    profile: () => overwriting("mmio"),
+    fixed: () => overwriting("retry"),
+    scenario: DELETE_UNUSED,
+  },
+];
