@@ -250,7 +250,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "guest-tables-read-only-walk",
     file: "packages/vmx-backend/ept_backend.ts",
-    find: "this.processor.accessedDirty ? Access.WRITE : Access.READ",
+    find: "processor.accessedDirty ? Access.WRITE : Access.READ",
     replace: "Access.READ",
     what: "The walk of the guest's page tables counts as reads although the processor keeps dirty bits.",
     caughtBy: ["packages/vmx-backend/ept_backend_test.ts"],

@@ -1,12 +1,12 @@
 /**
- * An MMU of 3.11 with sptes as EPT has them, without a processor and a machine around it.
+ * An MMU of 3.11 without a processor and a machine around it, with sptes as EPT has them unless told.
  *
  * @module
  */
 import { generation, type InvalidationStrategy } from "@mmu-lab/invalidation";
 import { classifyChange, ERAS, type Gfn, type MemoryRegion, Memslots } from "@mmu-lab/memslots";
 import { Execution, type Protocol, run } from "@mmu-lab/protocol";
-import { mmioLayout } from "@mmu-lab/spte-encoding";
+import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { NULL_SINK } from "@mmu-lab/tracing";
 import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio_cache.ts";
@@ -38,6 +38,8 @@ const BITS: SpteBits = {
 export interface TinyOptions {
   /** `false`: no accessed and dirty bits, so no prefetch. */
   readonly accessedDirty?: boolean;
+  /** Sptes of another format, MMIO sptes included. */
+  readonly format?: { readonly bits: SpteBits; readonly layout: MmioLayout };
   /** That of 3.11 unless told. */
   readonly cacheRule?: MmioCacheRule;
   /** Level of hugetlbfs pages; 1 unless told. */
@@ -69,8 +71,8 @@ export class TinyMmu {
     this.mmu = new Mmu({
       execution: this.execution,
       memslots: [new Memslots(0, ERAS.G1.memslots)],
-      layout: mmioLayout("linux_3_11_ept"),
-      bits: accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 },
+      layout: options.format?.layout ?? mmioLayout("linux_3_11_ept"),
+      bits: options.format?.bits ?? (accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 }),
       strategy: options.strategy ?? generation(),
       cacheRule: options.cacheRule ?? { generation: "none", skipWhileInFlux: false },
       unexpectedSpte: options.unexpectedSpte ?? "bug",
