@@ -29,6 +29,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-3.11-ept/ept/", 15, PROFILES["linux_3_11_ept"]],
   ["linux-3.11-ept/ept-noad/", 8, PROFILES["linux_3_11_ept_noad"]],
   ["linux-3.11/npt/", 11, PROFILES["linux_3_11_npt"]],
+  ["linux-4.10/npt/", 7, PROFILES["linux_4_10_npt"]],
 ];
 
 for (const [folder, files, profile] of SETS) {

@@ -74,6 +74,19 @@ const LINUX_3_11_NPT: Profile = {
   privateSlots: [],
 };
 
+const LINUX_4_10_NPT: Profile = {
+  ...LINUX_3_11_NPT,
+  name: "linux_4_10_npt",
+  summary: "Linux 4.10, AMD nested paging: generation with an in-progress mark, MMIO cache with a generation",
+  era: ERAS.G2,
+  layout: layoutNamed("linux_4_10_shadow"),
+  backend: () => nptBackend(PHENOM, "4.10"),
+  cacheRule: { generation: "full", skipWhileInFlux: false },
+  unexpectedSpte: "retry",
+  slotLimits: { userSlots: 509, privateSlots: 3 },
+  slotsDeletedAtEnd: [],
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -103,6 +116,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.13, AMD nested paging: as 3.11, and a wrap is noticed whenever memslots are installed",
       era: ERAS.G1b,
     },
+    LINUX_4_10_NPT,
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

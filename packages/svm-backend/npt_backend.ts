@@ -16,9 +16,9 @@ import {
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { SVM_EXIT_IOIO, SVM_EXIT_NPF } from "./exit_codes.ts";
-import { handleNestedPageFault } from "./exit_handlers.ts";
+import { handleNestedPageFault, type NptKernel } from "./exit_handlers.ts";
 import { nestedFaultInfo, outInfo } from "./exit_info.ts";
-import { NPT_ACCESSED, NPT_BITS, NPT_DIRTY, NPT_USER } from "./npt_bits.ts";
+import { NPT_ACCESSED, NPT_BITS, NPT_BITS_4_10, NPT_DIRTY, NPT_USER } from "./npt_bits.ts";
 import { type AddressBits, hasReservedBits, memoryAddressBits, reservedAddressBits } from "./reserved_bits.ts";
 
 /**
@@ -39,18 +39,19 @@ export interface NptProcessor extends AddressBits {
 }
 
 /**
- * AMD's two-dimensional paging, with the exit handler of 3.11.
+ * AMD's two-dimensional paging, with KVM's exit handler.
  *
  * @param processor What the processor can do.
+ * @param kernel Whose sptes and error codes; those of 3.11 unless told.
  * @throws {RangeError} If its address bits make no sense.
  */
-export function nptBackend(processor: NptProcessor): HardwareBackend {
-  return new NptBackend(processor);
+export function nptBackend(processor: NptProcessor, kernel: NptKernel = "3.11"): HardwareBackend {
+  return new NptBackend(processor, kernel);
 }
 
 class NptBackend implements HardwareBackend, NestedTables {
   readonly name = "npt";
-  readonly bits: SpteBits = NPT_BITS;
+  readonly bits: SpteBits;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite: "write" | "read-then-write";
   /** The walk of the guest's tables counts as writes always (APM vol. 2, 15.25.6). */
@@ -60,7 +61,8 @@ class NptBackend implements HardwareBackend, NestedTables {
   /** The cause of a fault for a reserved bit. */
   readonly #reserved: number;
 
-  constructor(processor: NptProcessor) {
+  constructor(processor: NptProcessor, readonly kernel: NptKernel) {
+    this.bits = kernel === "3.11" ? NPT_BITS : NPT_BITS_4_10;
     this.maxPageLevel = processor.maxPageLevel;
     this.readModifyWrite = processor.readModifyWrite;
     this.#reservedHi = reservedAddressBits(processor);
@@ -81,7 +83,7 @@ class NptBackend implements HardwareBackend, NestedTables {
   }
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
-    return handleNestedPageFault(mmu, vcpu);
+    return handleNestedPageFault(mmu, vcpu, this.kernel);
   }
 
   /** Walks the nested tables for one gpa; the leaf stays in `vcpu.walk`. */

@@ -30,6 +30,7 @@ const BITS: SpteBits = {
   user: 0,
   accessed: 0x100,
   dirty: 0x200,
+  dirtyIfWritable: 0,
   memoryType: 0x70,
   table: 0x107,
 };
