@@ -12,22 +12,16 @@ import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
  */
 export function chooseProfile(recording: Recording): Profile {
   const seen = recordedKernel(recording);
-  const name = seen.era === "3.11"
-    ? nameFor311(seen)
-    : seen.era === "4.10" && seen.paging === "npt" && "linux_4_10_npt";
-  if (name) return PROFILES[name];
+  const profile = PROFILES[nameFor(seen) ?? ""];
+  if (profile !== undefined) return profile;
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
-  const why = seen.era === "3.11"
-    ? "it has no EPT violation or nested page fault"
-    : `its events are those of ${kernel}`;
-  const { name: which, cfg } = recording;
-  throw new RangeError(
-    `Cannot choose a profile for recording ${which} (cfg=${cfg}): ${why}; name one with --profile`,
-  );
+  const why = kernel === "3.11" ? "it has no EPT violation or nested page fault" : `its events are those of ${kernel}`;
+  const { name, cfg } = recording;
+  throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
 }
 
-function nameFor311({ paging, firstWalkExit }: RecordedKernel): string | undefined {
-  if (paging === "npt") return "linux_3_11_npt";
-  if (firstWalkExit === undefined) return undefined;
+function nameFor({ era, paging, firstWalkExit }: RecordedKernel): string | undefined {
+  if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
+  if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }

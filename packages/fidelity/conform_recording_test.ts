@@ -125,6 +125,24 @@ for (const [name, level, change] of TAMPERED) {
   });
 }
 
+const TAMPERED_NPT: [name: string, change: (text: string) => string][] = [
+  ["EXITINFO1", tamper("info 10000000e e0000008", "info 10000000f e0000008")],
+  ["EXITINFO2", tamper(/(npf .* info 1\w+ )e0000000/, "$1e0000008")],
+  ["the error code that the exit handler prints", tamper("error_code 4\n", "error_code 6\n")],
+  ["the high half of an error code", tamper("error_code=0x200000006", "error_code=0x100000006")],
+  ["the generation in a vCPU's cache", tamper("mmio_gen=0xffffffffffffff6c", "mmio_gen=0xffffffffffffff6e")],
+  ["the generation after an update", tamper("gen=0xffffffffffffff70", "gen=0xffffffffffffff72")],
+];
+
+for (const [name, change] of TAMPERED_NPT) {
+  Deno.test(`conformRecording() notices ${name} that was changed by hand in a recording of nested paging`, async () => {
+    const recording = await read("linux-4.10/npt/s3.trace.txt.gz", change);
+    const { levels, mismatches } = conformRecording(recording, { profile: PROFILES["linux_4_10_npt"] });
+    assertEquals(levels[2]!.total - levels[2]!.matched, 2);
+    assertEquals(mismatches.map(({ level }) => level), [2, 2]);
+  });
+}
+
 Deno.test("conformRecording() leaves out what depends on when the host is interrupted", async () => {
   const recording = await read("linux-3.11-ept/ept/s1.trace.txt.gz");
   const interrupted: TraceLine = {

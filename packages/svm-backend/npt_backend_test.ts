@@ -1,15 +1,19 @@
 import { Access, PFERR_GUEST_FINAL, PFERR_GUEST_PAGE } from "@mmu-lab/paging";
 import { Work } from "@mmu-lab/protocol";
 import { formatLanes } from "@mmu-lab/spte-encoding";
+import { MMU_PAGE_FAULT, RingBuffer } from "@mmu-lab/tracing";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FRAME } from "../paging/testdata/tiny_mmu.ts";
 import { SVM_EXIT_IOIO, SVM_EXIT_NPF } from "./exit_codes.ts";
+import type { NptKernel } from "./exit_handlers.ts";
 import { nptBackend } from "./npt_backend.ts";
 import { NPT_ACCESSED, NPT_DIRTY } from "./npt_bits.ts";
 import { Npt, PROCESSOR } from "./testdata/npt.ts";
 
 const GVA = 0x3000;
 const GFN = GVA / 4096;
+/** A cache that an update empties, so that the generation of sptes matters. */
+const CACHE_3_17 = { generation: "full", skipWhileInFlux: false } as const;
 
 /** An NPF of the guest's own access, with these low bits of EXITINFO1. */
 function npf(low: number, gpa = GVA) {
@@ -64,6 +68,32 @@ Deno.test("nptBackend() sets accessed and dirty bits as the processor does", () 
   assertEquals(npt.vcpu.tlb.lookup(GFN, true), FRAME + GFN);
 });
 
+Deno.test("nptBackend() of 4.10 sets the dirty bit itself in what may be written", () => {
+  const bitsOf = (kernel: NptKernel, flags: number) => {
+    const npt = new Npt({ kernel });
+    npt.slot({ flags });
+    npt.touch(GVA + 0x1000);
+    return [npt.entry(GFN), npt.entry(GFN + 1)].map(({ lo }) => (lo & 0xfff).toString(16));
+  };
+  assertEquals(bitsOf("3.11", 0), ["c07", "c27"]);
+  // As recorded: 0x132e0dc47 prefetched, 0x132e0fc67 for the fault.
+  assertEquals(bitsOf("4.10", 0), ["c47", "c67"]);
+  assertEquals(bitsOf("4.10", 2), ["0", "25"]);
+});
+
+Deno.test("handleNestedPageFault() of 4.10 gives the MMU all of EXITINFO1, of 3.11 the low half", () => {
+  const codeOf = (kernel: NptKernel) => {
+    const trace = new RingBuffer(100);
+    const npt = new Npt({ kernel, trace });
+    npt.slot();
+    npt.touch(GVA);
+    const record = [...trace].find(({ event }) => event === MMU_PAGE_FAULT);
+    return record!.args[2];
+  };
+  assertEquals(codeOf("3.11"), 4);
+  assertEquals(codeOf("4.10"), PFERR_GUEST_FINAL + 4);
+});
+
 Deno.test("nptBackend() faults for protection with the present bit, and KVM emulates a write to read-only memory", () => {
   const npt = new Npt();
   npt.slot({ flags: 2 });
@@ -97,7 +127,7 @@ Deno.test("nptBackend() honours user, write and no-execute bits of every level",
 
 Deno.test("nptBackend() faults on an MMIO spte for its reserved bits, and nothing caches it", () => {
   for (const reservedFaultIsPresent of [true, false]) {
-    const npt = new Npt({ reservedFaultIsPresent });
+    const npt = new Npt({ hardware: { reservedFaultIsPresent } });
     npt.touch(GVA);
     assertEquals(npt.mapped(GFN), "mmio");
     for (const [access, bits] of [[Access.READ, 0], [Access.WRITE, 2], [Access.FETCH, 16]]) {
@@ -121,7 +151,7 @@ Deno.test("handleNestedPageFault() emulates a current MMIO spte, and counts it i
 });
 
 Deno.test("handleNestedPageFault() sends a stale MMIO spte the long way as the access that it was", () => {
-  const npt = new Npt({}, 40, { cacheRule: { generation: "full", skipWhileInFlux: false } });
+  const npt = new Npt({ cacheRule: CACHE_3_17 });
   npt.touch(GVA);
   npt.slot({ flags: 2 });
   npt.emulated.length = 0;
@@ -134,7 +164,7 @@ Deno.test("handleNestedPageFault() sends a stale MMIO spte the long way as the a
 });
 
 Deno.test("handleNestedPageFault() fails KVM_RUN on an entry that is neither MMIO nor gone (B23)", () => {
-  const npt = new Npt({}, 40, { cacheRule: { generation: "full", skipWhileInFlux: false } });
+  const npt = new Npt({ cacheRule: CACHE_3_17 });
   npt.touch(GVA);
   npt.slot();
   npt.translate(GVA);
@@ -144,7 +174,7 @@ Deno.test("handleNestedPageFault() fails KVM_RUN on an entry that is neither MMI
 });
 
 Deno.test("nptBackend() faults on reserved bits of large pages and above", () => {
-  const npt = new Npt({ maxPageLevel: 2 });
+  const npt = new Npt({ hardware: { maxPageLevel: 2 } });
   npt.slot();
   npt.touch(GVA);
   const { mmu, vcpu } = npt;
@@ -164,7 +194,7 @@ const BELIEFS: [what: string, hardware: Parameters<typeof nptBackend>[0], believ
 
 for (const [what, hardware, believed, faults] of BELIEFS) {
   Deno.test(`nptBackend() decides by the hardware whether an MMIO spte faults: ${what}`, () => {
-    const npt = new Npt(hardware, believed);
+    const npt = new Npt({ hardware, believed });
     npt.touch(GVA);
     assertEquals(npt.mapped(GFN), "mmio");
     const frame = npt.translate(GVA);
@@ -181,7 +211,7 @@ for (const [what, hardware, believed, faults] of BELIEFS) {
 }
 
 Deno.test("nptBackend() with 52 address bits on both sides: an MMIO spte is not present, and is made anew each time", () => {
-  const npt = new Npt({ maxPhyAddr: 52 }, 52);
+  const npt = new Npt({ hardware: { maxPhyAddr: 52 }, believed: 52 });
   npt.touch(GVA);
   const marked = npt.mmu.counters.counts[Work.mmioSptesMarked];
   assertEquals(npt.translate(GVA), -1);

@@ -7,7 +7,7 @@ import { generation, type InvalidationStrategy } from "@mmu-lab/invalidation";
 import { classifyChange, ERAS, type Gfn, type MemoryRegion, Memslots } from "@mmu-lab/memslots";
 import { Execution, type Protocol, run } from "@mmu-lab/protocol";
 import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
-import { NULL_SINK } from "@mmu-lab/tracing";
+import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
 import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio_cache.ts";
 import { Mmu, type UnexpectedSpte } from "../mmu.ts";
@@ -53,6 +53,8 @@ export interface TinyOptions {
   readonly strategy?: InvalidationStrategy;
   /** That of 3.11 unless told. */
   readonly unexpectedSpte?: UnexpectedSpte;
+  /** Where tracepoints go; nowhere unless told. */
+  readonly trace?: TraceSink;
 }
 
 /** An MMU with one vCPU that has entered the guest once, and an emulator that keeps count. */
@@ -84,7 +86,7 @@ export class TinyMmu {
         mappingLevel: () => options.hugetlb ?? 1,
         isTransparentHuge: () => options.transparentHuge ?? false,
       },
-      trace: NULL_SINK,
+      trace: options.trace ?? NULL_SINK,
     });
     this.mmu.emulator = {
       emulate: (_vcpu, address, retry) => this.#emulate(address, retry),

@@ -6,8 +6,8 @@
 import { Access, type HardwareBackend, type VcpuMmu } from "@mmu-lab/paging";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { TinyMmu, type TinyOptions } from "../../paging/testdata/tiny_mmu.ts";
+import type { NptKernel } from "../exit_handlers.ts";
 import { nptBackend, type NptProcessor } from "../npt_backend.ts";
-import { NPT_BITS } from "../npt_bits.ts";
 
 /** A processor with 40 physical address bits that does all by the manual. */
 export const PROCESSOR: NptProcessor = {
@@ -17,20 +17,25 @@ export const PROCESSOR: NptProcessor = {
   readModifyWrite: "write",
 };
 
+/** What a test may want otherwise. */
+export interface NptOptions extends TinyOptions {
+  /** What the hardware has; {@linkcode PROCESSOR} unless told. */
+  readonly hardware?: Partial<NptProcessor>;
+  /** MAXPHYADDR as KVM believes it, which makes its MMIO sptes; 40 unless told. */
+  readonly believed?: number;
+  /** Whose sptes and error codes; those of 3.11 unless told. */
+  readonly kernel?: NptKernel;
+}
+
 /** An MMU and its processor. */
 export class Npt extends TinyMmu {
   readonly backend: HardwareBackend;
 
-  /**
-   * Makes one.
-   *
-   * @param processor What the hardware has; {@linkcode PROCESSOR} unless told.
-   * @param believed MAXPHYADDR as KVM believes it, which makes its MMIO sptes; 40 unless told.
-   * @param options More about the MMU.
-   */
-  constructor(processor: Partial<NptProcessor> = {}, believed: number = 40, options: TinyOptions = {}) {
-    super({ ...options, format: { bits: NPT_BITS, layout: mmioLayout("linux_3_11_shadow", { maxPhyAddr: believed }) } });
-    this.backend = nptBackend({ ...PROCESSOR, ...processor });
+  constructor(options: NptOptions = {}) {
+    const backend = nptBackend({ ...PROCESSOR, ...options.hardware }, options.kernel);
+    const layout = mmioLayout("linux_3_11_shadow", { maxPhyAddr: options.believed ?? 40 });
+    super({ ...options, format: { bits: backend.bits, layout } });
+    this.backend = backend;
   }
 
   /** Translates for an access; the host frame or -1. */
