@@ -116,7 +116,11 @@ class NptBackend implements HardwareBackend, NestedTables {
       const used = lo | NPT_ACCESSED | (access === Access.WRITE ? NPT_DIRTY : 0);
       if (used !== lo) pool.set(page, index, used, hi);
       vcpu.walk.lo = used;
-      return pfnOfLanes(lo, hi & this.#addressHi) + (level === 1 ? 0 : gfn % 512 ** (level - 1));
+      const frame = pfnOfLanes(lo, hi & this.#addressHi);
+      if (level === 1) return frame;
+      const pages = 512 ** (level - 1);
+      // Bit 12 of a large page is its PAT bit.
+      return frame - (frame % pages) + (gfn % pages);
     }
   }
 

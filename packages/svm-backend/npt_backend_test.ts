@@ -183,6 +183,16 @@ Deno.test("nptBackend() faults on reserved bits of large pages and above", () =>
   assertEquals(vcpu.exit, npf(0b1101));
 });
 
+Deno.test("nptBackend() takes bit 12 of a large page for its PAT bit, not for a part of the address", () => {
+  const npt = new Npt();
+  npt.slot();
+  npt.touch(GVA);
+  const { pool } = npt.mmu;
+  const parent = pool.parent[npt.entry(GFN).page];
+  pool.set(Math.floor(parent / 512), parent % 512, 0x400010e7, 0);
+  assertEquals(npt.translate(GVA), 0x40000 + GFN);
+});
+
 /** What hardware has, what KVM believes of its physical address width, and whether an MMIO spte faults. */
 const BELIEFS: [what: string, hardware: Parameters<typeof nptBackend>[0], believed: number, faults: boolean][] = [
   ["both agree", { ...PROCESSOR, maxPhyAddr: 46 }, 46, true],
