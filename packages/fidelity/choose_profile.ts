@@ -1,57 +1,27 @@
 import { type Profile, PROFILES } from "@mmu-lab/machine";
-import type { TraceLine } from "@mmu-lab/tracing";
 import type { Recording } from "@mmu-lab/workloads";
+import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
 
 /**
- * Finds the profile of the kernel and processor that a recording comes from, by what the recording itself shows: the
- * names of the probes tell the kernel, the exits tell the processor, and the first exit for a page-table walk tells
- * whether EPT keeps accessed and dirty bits (facts sheet 7.4: then the walk counts as a write).
+ * Finds the profile of the kernel and processor that a recording comes from, by what {@linkcode recordedKernel} sees. On
+ * Intel the first exit for a page-table walk tells whether EPT keeps accessed and dirty bits (facts sheet 7.4: then the
+ * walk counts as a write).
  *
  * @param recording A recording.
  * @throws {RangeError} If it comes from a kernel or processor that no profile is for; the message says what was seen.
  */
 export function chooseProfile(recording: Recording): Profile {
-  const seen = survey(recording);
-  const kernel = kernelOf(seen);
-  if (kernel !== "3.11") throw new RangeError(noProfile(recording, `its events are those of ${kernel}`));
-  const walk = seen.firstWalkExit;
-  if (walk === undefined) throw new RangeError(noProfile(recording, "it has no EPT violation"));
-  return (walk & 2) !== 0 ? PROFILES["linux_3_11_ept"] : PROFILES["linux_3_11_ept_noad"];
+  const seen = recordedKernel(recording);
+  const profile = PROFILES[nameFor(seen) ?? ""];
+  if (profile !== undefined) return profile;
+  const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
+  const why = kernel === "3.11" ? "it has no EPT violation or nested page fault" : `its events are those of ${kernel}`;
+  const { name, cfg } = recording;
+  throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
 }
 
-interface Survey {
-  readonly events: ReadonlySet<string>;
-  /** Whether the probe of MMIO faults shows a generation in the vCPU's cache. */
-  readonly cacheHasGeneration: boolean;
-  /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
-  readonly firstWalkExit: number | undefined;
-}
-
-const EPT_VIOLATION = /^reason EPT_VIOLATION .* info ([0-9a-f]+) /;
-/** Bit 8: the access was to the final address. */
-const FINAL_TRANSLATION = 0x100;
-
-function survey(recording: Recording): Survey {
-  const events = new Set<string>();
-  let cacheHasGeneration = false;
-  let firstWalkExit: number | undefined;
-  const look = (line: TraceLine) => {
-    events.add(line.name);
-    if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
-    if (firstWalkExit !== undefined || line.name !== "kvm_exit") return;
-    const qualification = parseInt(EPT_VIOLATION.exec(line.text)?.[1] ?? "", 16);
-    if ((qualification & FINAL_TRANSLATION) === 0 && qualification > 0) firstWalkExit = qualification;
-  };
-  for (const operation of recording.operations) operation.events.forEach(look);
-  return { events, cacheHasGeneration, firstWalkExit };
-}
-
-function kernelOf(seen: Survey): string {
-  if (seen.events.has("swap_active_memslots") || seen.events.has("make_mmio_spte")) return "6.1 or later";
-  if (seen.cacheHasGeneration) return "4.10";
-  return seen.events.has("swap_memslots") ? "3.11" : "an unknown kernel";
-}
-
-function noProfile(recording: Recording, why: string): string {
-  return `Cannot choose a profile for recording ${recording.name} (cfg=${recording.cfg}): ${why}; name one with --profile`;
+function nameFor({ era, paging, firstWalkExit }: RecordedKernel): string | undefined {
+  if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
+  if (era !== "3.11" || firstWalkExit === undefined) return undefined;
+  return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }

@@ -16,6 +16,10 @@ function recordingOf(event: string) {
 Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   const newer = recordingOf("make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7");
   assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
+  const ept = recordingOf("memslots_updated: (kvm_arch_memslots_updated+0x0/0x10) gen=0xffffffffffffff6c");
+  assertThrows(() => chooseProfile(ept), RangeError, "its events are those of 4.10");
+  const unknown = recordingOf("kvm_entry: vcpu 0");
+  assertThrows(() => chooseProfile(unknown), RangeError, "its events are those of an unknown kernel");
   const noExit = recordingOf("swap_memslots: (install_new_memslots+0x0/0x40) gen_before=0");
-  assertThrows(() => chooseProfile(noExit), RangeError, "it has no EPT violation");
+  assertThrows(() => chooseProfile(noExit), RangeError, "it has no EPT violation or nested page fault");
 });

@@ -7,6 +7,7 @@ import { type Comparable, type ComparableContext, comparableFromLine, comparable
 import { EventCollector } from "./event_collector.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
+import { recordedKernel } from "./recorded_kernel.ts";
 import { PageRenaming } from "./page_renaming.ts";
 
 /** How much agrees at one level. */
@@ -54,7 +55,7 @@ export interface ConformOptions {
   readonly profile: Profile;
   /** The highest level to compare; 2 unless told. */
   readonly level?: Level;
-  /** How the recorded kernel prints; 3.11 unless told. */
+  /** How the recorded kernel prints; as the recording shows unless told, and as 3.11 if it does not. */
   readonly era?: Era;
   /** Name of the file, for messages. */
   readonly file?: string;
@@ -91,7 +92,7 @@ class Comparison {
     this.#level = options.level ?? 2;
     this.#vm = vmForScenario(recording.scenario, options.profile, { trace: this.#sink });
     this.#context = {
-      era: options.era ?? "3.11",
+      era: options.era ?? recordedKernel(recording).era ?? "3.11",
       layout: this.#vm.mmu.layout,
       ...(options.file === undefined ? {} : { file: options.file }),
     };

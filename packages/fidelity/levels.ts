@@ -29,6 +29,7 @@ const LEVEL_2: readonly string[] = [
   "set_memory_region",
   "set_memory_region_ret",
   "swap_memslots",
+  "memslots_updated",
   "flush_shadow_memslot",
   "kvm_mmu_invalidate_zap_all_pages",
   "commit_memory_region",

@@ -21,6 +21,7 @@
 export * from "./levels.ts";
 export * from "./conform_recording.ts";
 export * from "./choose_profile.ts";
+export * from "./recorded_kernel.ts";
 export * from "./comparable.ts";
 export * from "./align.ts";
 export * from "./page_renaming.ts";

@@ -37,11 +37,13 @@ function machineWorld(profile: Profile): WorldFactory {
 
 const { cacheRule } = PROFILES.linux_3_17_ept;
 const ONE_STEP = { world: machineWorld({ ...PROFILES.linux_3_11_ept, cacheRule }), era: narrowEra(ERAS.G1, 4) };
+const NESTED = { world: machineWorld({ ...PROFILES.linux_3_11_npt, cacheRule }), era: narrowEra(ERAS.G1b, 4) };
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };
 
 for (const [name, { create }] of Object.entries(STRATEGIES)) {
   if (name === "none") continue;
   testStrategy(create, ONE_STEP);
+  testStrategy(create, NESTED);
   testStrategy(create, TWO_STEPS);
 }
 

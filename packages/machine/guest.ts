@@ -14,9 +14,7 @@ export interface GuestCode {
   readonly resumeRip: number;
   /** The instruction that performs an access. */
   readonly ripOf: (kind: AccessKind, size: AccessSize) => number;
-  /** Exit qualification of the `OUT`. */
-  readonly outQualification: number;
-  /** Its port. */
+  /** The port of that `OUT`, which the instruction names. */
   readonly outPort: number;
 }
 

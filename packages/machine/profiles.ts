@@ -2,11 +2,20 @@ import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
 import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
+import { nptBackend } from "@mmu-lab/svm-backend";
 import { eptBackend } from "@mmu-lab/vmx-backend";
 import type { Profile } from "./profile.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
+
+/** The processor of the recordings on AMD: a Phenom with 40 physical address bits, as QEMU's TCG interprets it. */
+const PHENOM = {
+  maxPhyAddr: 40,
+  maxPageLevel: 3,
+  reservedFaultIsPresent: false,
+  readModifyWrite: "read-then-write",
+} as const;
 
 /** A layout that is made when it is first asked for, and shared: it never changes. */
 function layoutNamed(name: string): () => MmioLayout {
@@ -59,6 +68,28 @@ const LINUX_5_13_EPT: Profile = {
   cacheRule: { generation: "full", skipWhileInFlux: true },
 };
 
+const LINUX_3_11_NPT: Profile = {
+  ...LINUX_3_11_EPT,
+  name: "linux_3_11_npt",
+  summary: "Linux 3.11 as released, AMD nested paging; its MMIO cache has bug B01",
+  layout: layoutNamed("linux_3_11_shadow"),
+  backend: () => nptBackend(PHENOM),
+  privateSlots: [],
+};
+
+const LINUX_4_10_NPT: Profile = {
+  ...LINUX_3_11_NPT,
+  name: "linux_4_10_npt",
+  summary: "Linux 4.10, AMD nested paging: generation with an in-progress mark, MMIO cache with a generation",
+  era: ERAS.G2,
+  layout: layoutNamed("linux_4_10_shadow"),
+  backend: () => nptBackend(PHENOM, "4.10"),
+  cacheRule: { generation: "full", skipWhileInFlux: false },
+  faultRules: LINUX_4_4_EPT.faultRules,
+  slotLimits: { userSlots: 509, privateSlots: 3 },
+  slotsDeletedAtEnd: [],
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -81,6 +112,14 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,
+    LINUX_3_11_NPT,
+    {
+      ...LINUX_3_11_NPT,
+      name: "linux_3_13_npt",
+      summary: "Linux 3.13, AMD nested paging: as 3.11, and a wrap is noticed whenever memslots are installed",
+      era: ERAS.G1b,
+    },
+    LINUX_4_10_NPT,
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

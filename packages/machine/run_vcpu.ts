@@ -1,7 +1,6 @@
 import { Access, changeRoot, flushIfAsked, type GuestExit, needsRoot } from "@mmu-lab/paging";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_ENTRY, KVM_EXIT, KVM_PIO, KVM_USERSPACE_EXIT } from "@mmu-lab/tracing";
-import { EXIT_REASON_IO_INSTRUCTION } from "@mmu-lab/vmx-backend";
 import { emulateAccess } from "./emulate.ts";
 import type { GuestCode } from "./guest.ts";
 import type { Vcpu } from "./vcpu.ts";
@@ -31,7 +30,8 @@ export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
 export function* runToOut(vm: Vm, vcpu: Vcpu, code: GuestCode): Protocol<void> {
   yield* execute(vm, vcpu, code.loopRip, fetchOnly);
   const { mmu } = vm;
-  leaveGuest(vm, vcpu, EXIT_REASON_IO_INSTRUCTION, code.outQualification);
+  vm.backend.exitForOut(vcpu.mmu, code.outPort, code.resumeRip);
+  leaveGuest(vm, vcpu);
   mmu.stats.io_exits++;
   mmu.counters.counts[Work.userspaceExits]++;
   if (mmu.trace.on) {
@@ -62,8 +62,7 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
       if (mmu.trace.on) mmu.trace.emit(KVM_ENTRY, vcpu.index, rip);
     }
     if (attempt(vm, vcpu)) return;
-    const { reason, info1 } = vcpu.mmu.exit;
-    leaveGuest(vm, vcpu, reason, info1);
+    leaveGuest(vm, vcpu);
     yield vm.srcu.readLock;
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
     forgetExit(vcpu.mmu.exit);
@@ -77,18 +76,21 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
   }
 }
 
-function leaveGuest(vm: Vm, vcpu: Vcpu, reason: number, info1: number): void {
+function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   const { mmu } = vm;
   vcpu.inGuest = false;
   mmu.stats.exits++;
   mmu.counters.counts[Work.exits]++;
-  if (mmu.trace.on) mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, 0, 0, 0);
+  if (!mmu.trace.on) return;
+  const { reason, info1, info2 } = vcpu.mmu.exit;
+  mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, info1 / 2 ** 32, info2, info2 / 2 ** 32);
 }
 
 /** Nobody looks at an exit again that is handled: states that differ only in it are one. */
 function forgetExit(exit: GuestExit): void {
   exit.reason = 0;
   exit.info1 = 0;
+  exit.info2 = 0;
   exit.gpa = 0;
 }
 
@@ -143,10 +145,14 @@ function fetchOnly(vm: Vm, vcpu: Vcpu): boolean {
 function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
   if (vm.guest.code !== undefined && !fetchOnly(vm, vcpu)) return false;
   const { gva, size, kind, outcome } = vcpu;
+  const inFirst = Math.min(size, 4096 - (gva % 4096));
+  if (kind === "rmw" && vm.backend.readModifyWrite === "read-then-write") {
+    if (translate(vm, vcpu, gva, Access.READ) < 0) return false;
+    if (inFirst < size && translate(vm, vcpu, gva + inFirst, Access.READ) < 0) return false;
+  }
   const access = kind === "read" ? Access.READ : Access.WRITE;
   const first = translate(vm, vcpu, gva, access);
   if (first < 0) return false;
-  const inFirst = Math.min(size, 4096 - (gva % 4096));
   let second = first;
   if (inFirst < size) {
     second = translate(vm, vcpu, gva + inFirst, access);

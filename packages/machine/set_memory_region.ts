@@ -13,6 +13,7 @@ import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import {
   COMMIT_MEMORY_REGION,
   FLUSH_SHADOW_MEMSLOT,
+  MEMSLOTS_UPDATED,
   SET_MEMORY_REGION,
   SET_MEMORY_REGION_RET,
   SWAP_MEMSLOTS,
@@ -76,7 +77,7 @@ function* install(
 ): Protocol<void> {
   const memslots = vm.memslots[asId];
   if (memslots.updateInProgress) vm.mmu.warnings.push("the memslots are in flux when an update of them begins");
-  if (vm.mmu.trace.on) vm.mmu.trace.emit(SWAP_MEMSLOTS, -1, ...lanes(memslots.generation), asId);
+  if (vm.mmu.trace.on) vm.mmu.trace.emit(SWAP_MEMSLOTS, -1, ...lanes(firstGeneration(vm)), asId);
   const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
   yield* tellStrategy(vm, "publishing", described);
   yield PUBLISH_MEMSLOTS;
@@ -87,13 +88,14 @@ function* install(
   yield COMPLETE_MEMSLOTS;
   vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.complete();
+  if (vm.mmu.trace.on) vm.mmu.trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.generation));
   yield* tellStrategy(vm, "completed", described);
 }
 
 /** What goes when a slot is deleted or moved (`kvm_arch_flush_shadow_memslot`): everything, so its pages too. */
 function* flushSlot(vm: Vm): Protocol<void> {
   const { mmu } = vm;
-  if (mmu.trace.on) mmu.trace.emit(FLUSH_SHADOW_MEMSLOT, -1, ...lanes(vm.memslots[0].generation));
+  if (mmu.trace.on) mmu.trace.emit(FLUSH_SHADOW_MEMSLOT, -1, ...lanes(firstGeneration(vm)));
   if (vm.profile.flushSlot === "obsolete-all") yield* zapAllPages(mmu);
   else {
     yield mmu.lock.acquire;
@@ -106,7 +108,7 @@ function* flushSlot(vm: Vm): Protocol<void> {
 function* commit(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void> {
   const { mmu } = vm;
   if (mmu.trace.on && change.kind !== "none") {
-    mmu.trace.emit(COMMIT_MEMORY_REGION, -1, ...lanes(vm.memslots[asId].generation), CHANGE_CODE[change.kind]);
+    mmu.trace.emit(COMMIT_MEMORY_REGION, -1, ...lanes(firstGeneration(vm)), CHANGE_CODE[change.kind]);
   }
   yield mmu.lock.acquire;
   changeMaxPages(mmu, vm.maxShadowPages ?? defaultMaxPages(vm.memslots.flatMap((slots) => [...slots.active])));
@@ -138,6 +140,11 @@ function describe(
     generation,
     intermediate,
   };
+}
+
+/** What the recorder's probes show as the generation: that of address space 0, whichever is being changed. */
+function firstGeneration(vm: Vm): number {
+  return vm.memslots[0].generation;
 }
 
 /** A memslot generation as the two lanes of the kernel's u64; it may be negative, as -150 is. */

@@ -19,12 +19,17 @@ export const Access: { readonly READ: 1; readonly WRITE: 2; readonly FETCH: 4 } 
   FETCH: 4,
 };
 
-/** An exit from the guest, as the processor reports it. Each vCPU has one, overwritten by its next exit. */
+/**
+ * An exit from the guest, as the processor reports it. Each vCPU has one, overwritten by its next exit. The two words are
+ * what the `kvm_exit` tracepoint shows.
+ */
 export interface GuestExit {
-  /** The processor's exit reason. */
+  /** Why: VMX's basic exit reason, or SVM's exit code and `SVM_EXIT_BASE` of `@mmu-lab/tracing`. */
   reason: number;
-  /** VMX: the exit qualification. SVM: EXITINFO1. Below 2^32. */
+  /** VMX: the exit qualification. SVM: EXITINFO1. Below 2^53. */
   info1: number;
+  /** VMX: interruption information, 0 for the exits made here. SVM: EXITINFO2. Below 2^53. */
+  info2: number;
   /** The guest-physical address of a nested page fault. */
   gpa: number;
 }
@@ -48,6 +53,11 @@ export interface HardwareBackend {
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**
+   * How an instruction that reads and writes one operand translates its address. `write`: once, as a write.
+   * `read-then-write`: as a read and then as a write, so that it can fault on either.
+   */
+  readonly readModifyWrite: "write" | "read-then-write";
+  /**
    * Translates as the processor does: walks the guest's tables and the shadow tables with their real entries, sets
    * accessed and dirty bits, fills the TLB. One atomic act.
    *
@@ -57,7 +67,14 @@ export interface HardwareBackend {
    */
   translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number;
   /**
-   * Handles the exit in `vcpu.exit`.
+   * Leaves the guest for an `OUT` of one byte: fills `vcpu.exit`.
+   *
+   * @param port The port, which the instruction itself names.
+   * @param nextRip Where the instruction after it lies.
+   */
+  exitForOut(vcpu: VcpuMmu, port: number, nextRip: number): void;
+  /**
+   * Handles the exit in `vcpu.exit`, unless it is for an `OUT`, which is user space's.
    *
    * @returns 1: run the guest on; 0: exit to user space; negative: an error.
    */

@@ -31,8 +31,8 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void 
   addIdentity(mmu, vcpu.root, hasher);
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
-  const { reason, info1, gpa } = vcpu.exit;
-  hasher.add(reason).add(info1).add(gpa);
+  const { reason, info1, info2, gpa } = vcpu.exit;
+  hasher.add(reason).add(info1).add(info2).add(gpa);
 }
 
 /** What a page is, whatever its number: no two live pages are the same in all of this. */

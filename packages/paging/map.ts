@@ -127,7 +127,7 @@ function leafBits(mmu: Mmu, level: number, hostWritable: boolean, writable: bool
   if (!speculative) lo |= bits.accessed;
   if (level > 1) lo |= SPTE_LARGE;
   if (hostWritable) lo |= SPTE_HOST_WRITABLE;
-  if (writable) lo |= SPTE_WRITABLE | SPTE_MMU_WRITABLE;
+  if (writable) lo |= SPTE_WRITABLE | SPTE_MMU_WRITABLE | bits.dirtyIfWritable;
   return lo;
 }
 

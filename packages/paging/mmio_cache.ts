@@ -23,7 +23,8 @@ export class MmioCache {
   gfn: Gfn = 0;
   /** The access that the mapping allows: exec 1, write 2, user 4. */
   access = 0;
-  #generation = 0;
+  /** The memslot generation when it was filled (`arch.mmio_gen`); without a generation in the cache nobody asks. */
+  generation = 0;
   /** Whether the memslots were marked as in flux: part of the kernel's number, in bit 0 or bit 63. */
   #inFlux = false;
   readonly #rule: MmioCacheRule;
@@ -43,7 +44,7 @@ export class MmioCache {
     this.gva = gva - (gva % 4096);
     this.gfn = gfn;
     this.access = access;
-    this.#generation = view.generation;
+    this.generation = view.generation;
     this.#inFlux = view.updateInProgress;
   }
 
@@ -59,11 +60,11 @@ export class MmioCache {
 
   /** Folds what is remembered into a hash. */
   hashInto(hasher: StateHasher): void {
-    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.#generation).add(this.#inFlux ? 1 : 0);
+    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.generation).add(this.#inFlux ? 1 : 0);
   }
 
   #isCurrent(view: MemslotsView): boolean {
     if (this.#rule.generation === "none") return true;
-    return this.#generation === view.generation && this.#inFlux === view.updateInProgress;
+    return this.generation === view.generation && this.#inFlux === view.updateInProgress;
   }
 }

@@ -29,7 +29,11 @@ export type MmioFaultResult = (typeof MmioFault)[keyof typeof MmioFault];
  */
 export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult> {
   const { trace } = mmu;
-  if (trace.on) trace.emit(MMIO_PAGE_FAULT, vcpu.index, gpa, gpa / 2 ** 32, 1, vcpu.cache.gva, vcpu.cache.gfn);
+  if (trace.on) {
+    const { gva, gfn, generation } = vcpu.cache;
+    const above = Math.floor(generation / 2 ** 32);
+    trace.emit(MMIO_PAGE_FAULT, vcpu.index, gpa, gpa / 2 ** 32, 1, gva, gfn, generation, above);
+  }
   const result = yield* handle(mmu, vcpu, gpa);
   if (trace.on) trace.emit(MMIO_PAGE_FAULT_RET, vcpu.index, result);
   return result;

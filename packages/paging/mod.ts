@@ -20,6 +20,7 @@
  * @module
  */
 export * from "./backend.ts";
+export * from "./translate_nested.ts";
 export * from "./mmu.ts";
 export * from "./vcpu_mmu.ts";
 export * from "./page_pool.ts";

@@ -23,7 +23,7 @@ export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCod
 }
 
 function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
-  const fault = yield* tdpPageFault(mmu, vcpu, address, errorCode);
+  const fault = yield* tdpPageFault(mmu, vcpu, address, errorCode >>> 0);
   if (fault < 0) return fault;
   if (fault === 0) return 1;
   yield CHECK_MMIO_CACHE;

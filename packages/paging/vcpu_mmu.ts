@@ -34,7 +34,7 @@ export class VcpuMmu {
   /** Its translations. */
   readonly tlb: Tlb = new Tlb();
   /** Its last exit. */
-  readonly exit: GuestExit = { reason: 0, info1: 0, gpa: 0 };
+  readonly exit: GuestExit = { reason: 0, info1: 0, info2: 0, gpa: 0 };
   /** The guest's own paging. */
   readonly guestPaging: GuestPaging;
   /** The last walk of the shadow tables. */

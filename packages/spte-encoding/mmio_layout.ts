@@ -119,7 +119,7 @@ export class MmioLayout {
     ({ lo: this.#fixedLo, hi: this.#fixedHi } = bigIntToLanes(value | split));
     ({ lo: this.#matchLo, hi: this.#matchHi } = bigIntToLanes(value & mask));
     // Bits outside the mask, which no masked lane has: with caching off nothing matches, and isMmio need not ask.
-    if (!this.cachingEnabled) this.#matchLo = ~this.maskLo;
+    if (!this.cachingEnabled && !options.matchesWhenOff) this.#matchLo = ~this.maskLo;
     ({ lo: this.#gfnLo, hi: this.#gfnHi } = bigIntToLanes(gfn));
     ({ lo: this.#gfnReadLo, hi: this.#gfnReadHi } = bigIntToLanes(l1tf?.keepsMovedBits ? gfn | moved : gfn));
     ({ lo: this.#splitLo, hi: this.#splitHi } = bigIntToLanes(split));
@@ -186,7 +186,7 @@ export class MmioLayout {
   }
 
   /**
-   * Whether an entry is an MMIO spte (`is_mmio_spte`). Always false when caching is off.
+   * Whether an entry is an MMIO spte (`is_mmio_spte`). Always false when caching is off, unless `matchesWhenOff`.
    *
    * @param lo Bits 31:0, int32 or uint32
    * @param hi Bits 63:32, int32 or uint32

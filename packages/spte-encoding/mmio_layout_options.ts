@@ -51,6 +51,10 @@ export interface MmioLayoutOptions {
   readonly l1tf?: L1tfSplit;
   /** How entries that are not MMIO are read. */
   readonly entryFormat: EntryFormat;
+  /**
+   * With caching off, entries are still compared with mask and value, and many match that are none: historical bug B18.
+   */
+  readonly matchesWhenOff?: boolean;
   /** Build the layout although its fields overlap: for historical bugs B08, B14 and B16 only. */
   readonly allowOverlap?: boolean;
 }

@@ -3,18 +3,20 @@ import {
   entryIndex,
   type HardwareBackend,
   type Mmu,
+  type NestedTables,
   READS_TABLES,
   SPTE_LARGE,
   type SpteBits,
+  translateNested,
   type VcpuMmu,
   WRITES_TABLES,
 } from "@mmu-lab/paging";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits } from "./ept_bits.ts";
-import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION } from "./exit_reasons.ts";
+import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION } from "./exit_reasons.ts";
 import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
-import { type ErrorCodeRule, violationQualification } from "./exit_qualification.ts";
+import { type ErrorCodeRule, outQualification, violationQualification } from "./exit_qualification.ts";
 import { type EptCapabilities, isMisconfigured } from "./misconfiguration.ts";
 
 /** The processor that an EPT backend models. */
@@ -33,28 +35,26 @@ export function eptBackend(processor: EptProcessor, errorCodes: ErrorCodeRule = 
   return new EptBackend(processor, errorCodes);
 }
 
-class EptBackend implements HardwareBackend {
+class EptBackend implements HardwareBackend, NestedTables {
   readonly name = "ept";
   readonly bits: SpteBits;
   readonly maxPageLevel: 1 | 2 | 3;
+  readonly readModifyWrite = "write";
+  /** With accessed and dirty bits the processor treats its walk of the guest's tables as writes (SDM 28.3.3.2). */
+  readonly guestTableAccess: number;
 
   constructor(readonly processor: EptProcessor, readonly errorCodes: ErrorCodeRule) {
     this.bits = eptBits(processor.accessedDirty);
     this.maxPageLevel = processor.maxPageLevel;
+    this.guestTableAccess = processor.accessedDirty ? Access.WRITE : Access.READ;
   }
 
   translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {
-    const paging = vcpu.guestPaging;
-    // With accessed and dirty bits the processor treats its walk of the guest's tables as writes (SDM 28.3.3.2).
-    const walkAccess = this.processor.accessedDirty ? Access.WRITE : Access.READ;
-    for (let step = 0; step < paging.levels; step++) {
-      mmu.counters.counts[Work.walkReferences]++;
-      if (this.#walk(mmu, vcpu, paging.entryGpa(gva, step), walkAccess, false) < 0) return -1;
-    }
-    const pfn = this.#walk(mmu, vcpu, paging.translate(gva), access, true);
-    if (pfn < 0) return -1;
-    vcpu.tlb.fill(Math.floor(gva / 4096), pfn, this.#writableInTlb(vcpu));
-    return pfn;
+    return translateNested(mmu, vcpu, gva, access, this);
+  }
+
+  exitForOut(vcpu: VcpuMmu, port: number): void {
+    exit(vcpu, EXIT_REASON_IO_INSTRUCTION, outQualification(port), 0);
   }
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
@@ -64,7 +64,7 @@ class EptBackend implements HardwareBackend {
   }
 
   /** Walks the EPT tables for one gpa; the leaf stays in `vcpu.walk`. */
-  #walk(mmu: Mmu, vcpu: VcpuMmu, gpa: number, access: number, final: boolean): number {
+  walk(mmu: Mmu, vcpu: VcpuMmu, gpa: number, access: number, final: boolean): number {
     const { pool, counters } = mmu;
     const gfn = Math.floor(gpa / 4096);
     mmu.execution.touched |= READS_TABLES;
@@ -94,8 +94,7 @@ class EptBackend implements HardwareBackend {
     }
   }
 
-  /** A read may leave the page in the TLB for writes only if the dirty bit need not be set by one. */
-  #writableInTlb(vcpu: VcpuMmu): boolean {
+  servesWrites(vcpu: VcpuMmu): boolean {
     const { lo } = vcpu.walk;
     return (lo & EPT_WRITE) !== 0 && (!this.processor.accessedDirty || (lo & EPT_DIRTY) !== 0);
   }
@@ -104,6 +103,7 @@ class EptBackend implements HardwareBackend {
 function exit(vcpu: VcpuMmu, reason: number, qualification: number, gpa: number): -1 {
   vcpu.exit.reason = reason;
   vcpu.exit.info1 = qualification;
+  vcpu.exit.info2 = 0;
   vcpu.exit.gpa = gpa;
   return -1;
 }

@@ -27,7 +27,7 @@ Deno.test("eptBackend() exits with a violation where nothing is mapped, and maps
   const ept = eptMmu();
   addSlot(ept, {});
   assertEquals(translate(ept, Access.READ), -1);
-  assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x181, gpa: GVA });
+  assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x181, info2: 0, gpa: GVA });
   assertEquals(handle(ept), 1);
   assertEquals(ept.emulations, []);
   assertEquals(translate(ept, Access.READ), FRAME);
@@ -73,7 +73,7 @@ Deno.test("eptBackend() exits with a violation on a write to a read-only page, a
   assertEquals(translate(ept, Access.READ), FRAME);
   assertEquals(translate(ept, Access.WRITE), -1);
   // Readable and executable: bits 5:3 are 101b.
-  assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x1aa, gpa: GVA });
+  assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x1aa, info2: 0, gpa: GVA });
   ept.emulatorReturns = "do-mmio";
   assertEquals(handle(ept), 0);
   assertEquals(ept.emulations, [{ address: GVA, retry: true }]);
@@ -87,7 +87,7 @@ Deno.test("eptBackend() exits with a misconfiguration on an MMIO spte, and nothi
   assertEquals(leaf(ept) & 7, 6);
   for (const access of [Access.READ, Access.WRITE]) {
     assertEquals(translate(ept, access), -1);
-    assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_MISCONFIG, info1: 0, gpa: GVA });
+    assertEquals(ept.vcpu.exit, { reason: EXIT_REASON_EPT_MISCONFIG, info1: 0, info2: 0, gpa: GVA });
   }
   assertEquals(ept.vcpu.tlb.lookup(GVA / 4096, false), -1);
 });
@@ -146,7 +146,7 @@ Deno.test("handleEptMisconfig() gives up on an entry that is neither MMIO nor go
 
 Deno.test("handleEptViolation() gives up on a qualification that makes no sense", () => {
   const ept = eptMmu();
-  Object.assign(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x101, gpa: GVA });
+  Object.assign(ept.vcpu.exit, { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x101, info2: 0, gpa: GVA });
   assertThrows(() => handle(ept), UnknownExitError, "KVM_EXIT_UNKNOWN");
 });
 
@@ -160,8 +160,8 @@ Deno.test("eptBackend() walks the guest's own tables first, as writes where it k
     return vcpu.exit;
   });
   assertEquals(exits, [
-    { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x082, gpa: 0x5000 },
-    { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x081, gpa: 0x5000 },
+    { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x082, info2: 0, gpa: 0x5000 },
+    { reason: EXIT_REASON_EPT_VIOLATION, info1: 0x081, info2: 0, gpa: 0x5000 },
   ]);
 });
 

@@ -28,6 +28,7 @@ export function eptBits(accessedDirty: boolean): SpteBits {
     user: 0,
     accessed,
     dirty: accessedDirty ? EPT_DIRTY : 0,
+    dirtyIfWritable: 0,
     memoryType: WRITE_BACK_IGNORE_PAT,
     table: EPT_READ | EPT_WRITE | EPT_EXECUTE | accessed,
   };

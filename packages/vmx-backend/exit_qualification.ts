@@ -1,5 +1,5 @@
 /**
- * The exit qualification of an EPT violation, and what kernels make of it (facts sheet 7.4).
+ * The exit qualification of an EPT violation and what kernels make of it (facts sheet 7.4), and that of port I/O.
  *
  * @module
  */
@@ -61,4 +61,9 @@ export function violationErrorCode(qualification: number, rule: ErrorCodeRule): 
   const code = write | user | fetch | present;
   if (rule === "4.10") return code;
   return code + ((qualification & FINAL_TRANSLATION) !== 0 ? PFERR_GUEST_FINAL : PFERR_GUEST_PAGE);
+}
+
+/** The qualification of an `OUT` of one byte to a port that the instruction names (SDM vol. 3, table 27-5). Architecture. */
+export function outQualification(port: number): number {
+  return (port << 16) | 0x40;
 }

@@ -67,8 +67,6 @@ export const RECORDER_GUEST: Guest = {
     loopRip: CODE_GPA,
     resumeRip: CODE_GPA + LOOP_BYTES.out,
     ripOf,
-    // Intel SDM, "Exit Qualification for I/O Instructions": 1 byte, out, port immediate, port in bits 16-31.
-    outQualification: 0x10_0040,
     outPort: 0x10,
   },
 };

@@ -42,6 +42,7 @@ const BASELINE_TIMEOUT = 900;
 const WIDER: readonly string[] = [
   "memslots",
   "vmx-backend",
+  "svm-backend",
   "paging",
   "fidelity",
   "invalidation",

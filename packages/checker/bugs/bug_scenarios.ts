@@ -119,3 +119,12 @@ export const HIGH_PAGE: CheckScenario = {
   vcpus: [[{ kind: "read", gfn: 0x800000 }]],
   updates: [],
 };
+
+/** A page of a slot is used twice, and nothing else happens (B18). */
+export const RAM_IS_USED: CheckScenario = {
+  name: "ram-is-used",
+  summary: "a page of a slot is used twice, and nothing else happens",
+  prelude: [memslot(SLOT)],
+  vcpus: [[READ, READ]],
+  updates: [],
+};

@@ -1,9 +1,20 @@
 import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { type Era, ERAS } from "@mmu-lab/memslots";
-import { EPT_ENTRIES, EPT_ENTRIES_5_4, MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
-import { linux44, startingAt } from "./_kernels.ts";
+import {
+  EPT_ENTRIES,
+  EPT_ENTRIES_5_4,
+  LEGACY_ENTRIES,
+  LEGACY_ENTRIES_5_13,
+  MmioLayout,
+  mmioLayout,
+} from "@mmu-lab/spte-encoding";
+import { type AddressBits, nptBackend } from "@mmu-lab/svm-backend";
+import { linux44, linux513, startingAt } from "./_kernels.ts";
 import type { Bug } from "./bug.ts";
-import { HIGH_PAGE, UPDATE_ELSEWHERE } from "./bug_scenarios.ts";
+import { HIGH_PAGE, NO_UPDATE, RAM_IS_USED, UPDATE_ELSEWHERE } from "./bug_scenarios.ts";
+
+/** A processor of which all bits above 46 select a key. */
+const SIX_KEY_BITS: AddressBits = { maxPhyAddr: 46, keyIdBits: 6 };
 
 /** 5.13 with another generation and layout, a few updates before the number reaches bit 9: a real VM gets there after 256. */
 function before512(era: Era, layout: () => MmioLayout): Profile {
@@ -59,6 +70,49 @@ function linux419(keepsMovedBits: boolean): Profile {
   return linux44({ layout: () => layoutOf419(keepsMovedBits) });
 }
 
+/** The rules of 5.13 on AMD's nested paging, whose entries have the format of shadow page tables. */
+function nested513(hardware: AddressBits, layout: () => MmioLayout): Profile {
+  const processor = { maxPageLevel: 3, reservedFaultIsPresent: true, readModifyWrite: "write", ...hardware } as const;
+  return linux513({ backend: () => nptBackend(processor, "4.10"), layout });
+}
+
+/** Marks with a value of one's own, for hosts with memory encryption (facts sheet 4.9, last row). */
+function markedWith(value: bigint, gfnHigh: number): MmioLayout {
+  return new MmioLayout({
+    name: "5.x, memory encryption",
+    mask: value,
+    value,
+    accessMask: 6,
+    generation: [{ spteLow: 3, genLow: 0, width: 9 }, { spteLow: 52, genLow: 9, width: 10 }],
+    generationMask: 0x7ffff,
+    maxPhyAddr: 48,
+    gfnHigh,
+    entryFormat: LEGACY_ENTRIES,
+    allowOverlap: gfnHigh > 42,
+  });
+}
+
+/** Bits `low` to 51, and the present bit. */
+function reservedFrom(low: number): bigint {
+  return (1n << 52n) - (1n << BigInt(low)) | 1n;
+}
+
+/** No bit of an entry is left to mark it with, MMIO sptes are off, and some kernels ask for the mark all the same. */
+function unmarked(matchesWhenOff: boolean): MmioLayout {
+  return new MmioLayout({
+    name: "linux_6_1_shadow, 52 bits",
+    mask: 0n,
+    value: 0n,
+    accessMask: 6,
+    generation: [{ spteLow: 3, genLow: 0, width: 8 }, { spteLow: 52, genLow: 8, width: 11 }],
+    generationMask: 0x7ffff,
+    maxPhyAddr: 52,
+    gfnHigh: 51,
+    entryFormat: LEGACY_ENTRIES_5_13,
+    matchesWhenOff,
+  });
+}
+
 /** What an MMIO spte says is not what was put into it. */
 export const ENCODING_BUGS: readonly Bug[] = [
   {
@@ -92,5 +146,70 @@ export const ENCODING_BUGS: readonly Bug[] = [
     profile: () => linux419(true),
     fixed: () => linux419(false),
     scenario: HIGH_PAGE,
+  },
+  {
+    id: "B13",
+    title: "the bit that marks MMIO sptes is the one that says encrypted: no fault",
+    kernels: "until its fix, AMD with memory encryption",
+    fixedBy: {
+      commit: "52918ed5fcf0",
+      subject: "KVM: SVM: Override default MMIO mask if memory encryption is enabled",
+    },
+    breaks: "stale RAM",
+    profile: () => nested513({ maxPhyAddr: 43, encryptionBit: 51 }, () => markedWith(1n << 51n | 1n, 42)),
+    fixed: () => nested513({ maxPhyAddr: 43, encryptionBit: 51 }, () => markedWith(reservedFrom(43), 42)),
+    scenario: NO_UPDATE,
+  },
+  {
+    id: "B14",
+    title: "the gfn is read from bits of the mark, on a processor that needs no such care",
+    kernels: "from the fix of B13 to its own, AMD with memory encryption",
+    fixedBy: { commit: "d43e2675e96f", subject: "KVM: x86: only do L1TF workaround on affected processors" },
+    note: "Memory encryption takes five of 48 address bits, and the width of the cache, which stays, was looked at.",
+    breaks: "books",
+    profile: () => nested513({ maxPhyAddr: 43, encryptionBit: 47 }, () => markedWith(reservedFrom(43), 47)),
+    fixed: () => nested513({ maxPhyAddr: 43, encryptionBit: 47 }, () => markedWith(reservedFrom(43), 42)),
+    scenario: NO_UPDATE,
+  },
+  {
+    id: "B15",
+    title: "bits that select a key are taken for reserved: no fault",
+    kernels: "until its fix, Intel with several encryption keys",
+    fixedBy: {
+      commit: "f3ecb59dd49f",
+      subject: "kvm: x86: Fix reserved bits related calculation errors caused by MKTME",
+    },
+    note: "On Intel it concerns shadow page tables; here it is shown on nested tables of the same format.",
+    breaks: "stale RAM",
+    profile: () => nested513(SIX_KEY_BITS, () => mmioLayout("linux_6_1_shadow", { maxPhyAddr: 46 })),
+    fixed: () => nested513(SIX_KEY_BITS, () => mmioLayout("linux_6_1_shadow", { maxPhyAddr: 52 })),
+    scenario: NO_UPDATE,
+  },
+  {
+    id: "B16",
+    title: "with 52 address bits no bit is reserved, and the mark lies over the gfn",
+    kernels: "until its fix, on hosts with 52 address bits",
+    fixedBy: {
+      commit: "6129ed877d40",
+      subject: "KVM: x86/mmu: Set mmio_value to '0' if reserved #PF can't be generated",
+    },
+    breaks: "books",
+    profile: () => nested513({ maxPhyAddr: 52 }, () => mmioLayout("linux_4_19_shadow", { maxPhyAddr: 52 })),
+    fixed: () => nested513({ maxPhyAddr: 52 }, () => mmioLayout("linux_6_1_shadow", { maxPhyAddr: 52 })),
+    scenario: NO_UPDATE,
+  },
+  {
+    id: "B18",
+    title: "with MMIO sptes off, every entry is taken for one",
+    kernels: "until 5.13",
+    fixedBy: {
+      commit: undefined,
+      subject: "KVM: x86/mmu: Don't install bogus MMIO SPTEs if MMIO caching is disabled",
+    },
+    note: "By its subject the commit also keeps such sptes from being written; the kernel here writes none.",
+    breaks: "books",
+    profile: () => nested513({ maxPhyAddr: 52 }, () => unmarked(true)),
+    fixed: () => nested513({ maxPhyAddr: 52 }, () => unmarked(false)),
+    scenario: RAM_IS_USED,
   },
 ];

@@ -208,10 +208,11 @@ class Pair {
   /** What no kernel accepts: nothing may come of it. */
   #refused(): Step {
     const slot = this.#anySlot() ?? { id: 0, gpa: 0, size: 0x1000, flags: 0, userspaceAddr: HOST_MEMORY };
+    const { userSlots, privateSlots } = this.vm.profile.slotLimits;
     const bad = [
       { ...slot, flags: 4 },
       { ...slot, gpa: slot.gpa + 1 },
-      { ...slot, id: 128 },
+      { ...slot, id: userSlots + privateSlots },
       { ...slot, size: slot.size + 1 },
       { ...slot, userspaceAddr: slot.userspaceAddr + 8 },
       { ...slot, id: SLOTS, size: 0 },

@@ -1,13 +1,13 @@
 /**
- * An MMU of 3.11 with sptes as EPT has them, without a processor and a machine around it.
+ * An MMU of 3.11 without a processor and a machine around it, with sptes as EPT has them unless told.
  *
  * @module
  */
 import { generation, type InvalidationStrategy } from "@mmu-lab/invalidation";
 import { classifyChange, ERAS, type Gfn, type MemoryRegion, Memslots } from "@mmu-lab/memslots";
 import { Execution, type Protocol, run } from "@mmu-lab/protocol";
-import { mmioLayout } from "@mmu-lab/spte-encoding";
-import { NULL_SINK } from "@mmu-lab/tracing";
+import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
+import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
 import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio_cache.ts";
 import { FAULT_RULES_3_11, type FaultRules } from "../fault_rules.ts";
@@ -31,6 +31,7 @@ const BITS: SpteBits = {
   user: 0,
   accessed: 0x100,
   dirty: 0x200,
+  dirtyIfWritable: 0,
   memoryType: 0x70,
   table: 0x107,
 };
@@ -39,6 +40,8 @@ const BITS: SpteBits = {
 export interface TinyOptions {
   /** `false`: no accessed and dirty bits, so no prefetch. */
   readonly accessedDirty?: boolean;
+  /** Sptes of another format, MMIO sptes included. */
+  readonly format?: { readonly bits: SpteBits; readonly layout: MmioLayout };
   /** That of 3.11 unless told. */
   readonly cacheRule?: MmioCacheRule;
   /** Level of hugetlbfs pages; 1 unless told. */
@@ -51,6 +54,8 @@ export interface TinyOptions {
   readonly strategy?: InvalidationStrategy;
   /** That of 3.11 unless told. */
   readonly faultRules?: FaultRules;
+  /** Where tracepoints go; nowhere unless told. */
+  readonly trace?: TraceSink;
 }
 
 /** An MMU with one vCPU that has entered the guest once, and an emulator that keeps count. */
@@ -70,8 +75,8 @@ export class TinyMmu {
     this.mmu = new Mmu({
       execution: this.execution,
       memslots: [new Memslots(0, ERAS.G1.memslots)],
-      layout: mmioLayout("linux_3_11_ept"),
-      bits: accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 },
+      layout: options.format?.layout ?? mmioLayout("linux_3_11_ept"),
+      bits: options.format?.bits ?? (accessedDirty ? BITS : { ...BITS, accessed: 0, dirty: 0, table: 7 }),
       strategy: options.strategy ?? generation(),
       cacheRule: options.cacheRule ?? { generation: "none", skipWhileInFlux: false },
       faultRules: options.faultRules ?? FAULT_RULES_3_11,
@@ -82,7 +87,7 @@ export class TinyMmu {
         mappingLevel: () => options.hugetlb ?? 1,
         isTransparentHuge: () => options.transparentHuge ?? false,
       },
-      trace: NULL_SINK,
+      trace: options.trace ?? NULL_SINK,
     });
     this.mmu.emulator = {
       emulate: (_vcpu, address, retry) => this.#emulate(address, retry),
