@@ -12,6 +12,8 @@ export interface CheckAccess {
   readonly kind: AccessKind;
   /** Which frame. */
   readonly gfn: Gfn;
+  /** Whether it happens in system management mode, which the vCPU enters or leaves first if need be; not unless told. */
+  readonly smm?: boolean;
 }
 
 /** What happens before the actors start, one after the other. */

@@ -30,8 +30,8 @@ export class Monitor {
   readonly #vm: Vm;
   readonly #settled: Settled;
   readonly #gfns: readonly Gfn[];
-  /** For each gfn, how many updates that concern it run now. */
-  readonly #changing: number[];
+  /** For each address space and gfn, how many updates that concern it run now. */
+  readonly #changing: number[][];
   /** For each vCPU, the place of the gfn that it accesses in `#gfns`, or -1. */
   readonly #accessing: number[] = [];
   /** For each vCPU, the number of its access. */
@@ -57,7 +57,7 @@ export class Monitor {
     this.#vm = vm;
     this.#gfns = gfns;
     this.#settled = settled;
-    this.#changing = gfns.map(() => 0);
+    this.#changing = vm.memslots.map(() => gfns.map(() => 0));
     this.#exitsSeen = vm.mmu.counters.counts[Work.exits];
   }
 
@@ -67,7 +67,7 @@ export class Monitor {
     this.#accessNumber[vcpu.index] = i;
     const at = this.#gfns.indexOf(gfn);
     this.#accessing[vcpu.index] = at;
-    this.#allowed[vcpu.index] = this.#now(at);
+    this.#allowed[vcpu.index] = this.#now(vcpu.index, at);
     this.#exits[vcpu.index] = 0;
   }
 
@@ -124,13 +124,13 @@ export class Monitor {
     if (this.#answered !== 0) this.#judge(this.#vm.execution.actor);
     for (let vcpu = 0; vcpu < this.#accessing.length; vcpu++) {
       const at = this.#accessing[vcpu];
-      if (at !== undefined && at >= 0) this.#allowed[vcpu] |= this.#now(at);
+      if (at !== undefined && at >= 0) this.#allowed[vcpu] |= this.#now(vcpu, at);
     }
   }
 
   /** Folds what later verdicts depend on, but for the vCPUs, into a hash. */
   hashInto(hasher: StateHasher): void {
-    for (const running of this.#changing) hasher.add(running);
+    for (const running of this.#changing.flat()) hasher.add(running);
     hasher.add(this.#updates);
   }
 
@@ -141,16 +141,17 @@ export class Monitor {
     hasher.add(this.#allowed[index] ?? 0).add(this.#exits[index] ?? 0);
   }
 
-  #now(at: number): number {
-    const slot = this.#vm.memslots[0].active.find(this.#gfns[at]);
+  #now(vcpu: number, at: number): number {
+    const { asId } = this.#vm.vcpu(vcpu).mmu;
+    const slot = this.#vm.memslots[asId].active.find(this.#gfns[at]);
     const visible = slot === undefined || slot.invalid ? MMIO : RAM;
-    if (this.#changing[at] === 0) return visible;
+    if (this.#changing[asId][at] === 0) return visible;
     return this.#settled === "returned" ? RAM | MMIO : visible | RAM;
   }
 
-  #mark(region: MemoryRegion, by: number): void {
+  #mark({ gpa, size, asId = 0 }: MemoryRegion, by: number): void {
     this.#gfns.forEach((gfn, at) => {
-      if (gfn * 4096 >= region.gpa && gfn * 4096 < region.gpa + region.size) this.#changing[at] += by;
+      if (gfn * 4096 >= gpa && gfn * 4096 < gpa + size) this.#changing[asId][at] += by;
     });
   }
 }

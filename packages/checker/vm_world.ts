@@ -51,8 +51,10 @@ class VmWorld implements World {
     this.locks = [vm.slotsLock, vm.mmu.lock];
     for (let i = 0; i < scenario.vcpus.length; i++) vm.createVcpu();
     for (const step of scenario.prelude) {
-      if (step.op === "access") vm.access(step.vcpu, step.kind, step.gfn * 4096, 4);
-      else if (vm.memslot(step) !== 0) throw new RangeError(`Cannot set up '${scenario.name}': a memslot is refused`);
+      if (step.op === "access") {
+        if (step.smm) vm.setSmm(step.vcpu, true);
+        vm.access(step.vcpu, step.kind, step.gfn * 4096, 4);
+      } else if (vm.memslot(step) !== 0) throw new RangeError(`Cannot set up '${scenario.name}': a memslot is refused`);
     }
     this.#gfns = [...new Set(scenario.vcpus.flat().map(({ gfn }) => gfn))];
     const monitor = this.#monitor = new Monitor(vm, this.#gfns, settled);
@@ -121,7 +123,7 @@ class VmWorld implements World {
   /** Two more accesses with nothing else running: the first must be right, the second must not need a slow fault. */
   #probe(vcpu: Vcpu, gfn: number): string | undefined {
     const vm = this.#vm;
-    const slot = vm.memslots[0].active.find(gfn);
+    const slot = vm.memslots[vcpu.mmu.asId].active.find(gfn);
     const expected = slot === undefined ? "mmio" : "ram";
     const name = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
     const kind = vm.access(vcpu.index, "read", gfn * 4096, 4).kind;
@@ -144,8 +146,9 @@ function* vcpuActor(
   endless: boolean,
 ): Protocol<void> {
   for (let i = 0; i < accesses.length; i = endless ? (i + 1) % accesses.length : i + 1) {
-    const { kind, gfn } = accesses[i];
+    const { kind, gfn, smm = false } = accesses[i];
     if (i > 0) yield NEXT_ACCESS;
+    if (smm !== (vcpu.mmu.asId > 0)) yield* vm.smmProtocol(vcpu, smm);
     monitor.accessBegins(vcpu, i, gfn);
     yield* vm.accessProtocol(vcpu, kind, gfn * 4096, 4);
     monitor.accessEnds(vcpu);

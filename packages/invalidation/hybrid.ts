@@ -118,8 +118,9 @@ class Hybrid implements InvalidationStrategy {
 
   /** Sweeps some pages; says whether that ended a pass. */
   #sweepPages(pages: number, mmu: MmuControl): boolean {
+    // In an address space without updates every entry is as it was made.
     const current = this.#visible.map((number) => mmioGeneration(this.rule, number));
-    const passDone = mmu.sweepMmioSptes(pages, (stored) => !current.includes(stored));
+    const passDone = mmu.sweepMmioSptes(pages, (stored, asId) => asId in current && stored !== current[asId]);
     this.#swept = passDone ? 0 : this.#swept + pages;
     if (passDone) this.#elapsed = 0;
     return passDone;

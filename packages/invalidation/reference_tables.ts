@@ -89,7 +89,7 @@ export class ReferenceTables implements MmuControl {
     yield this.lock.release;
   }
 
-  sweepMmioSptes(maxPages: number, isStale: (stored: Generation) => boolean): boolean {
+  sweepMmioSptes(maxPages: number, isStale: (stored: Generation, asId: number) => boolean): boolean {
     this.lock.assertHeld("sweep MMIO sptes");
     if (!(maxPages >= 1)) throw new RangeError(`Cannot sweep ${maxPages} pages: expected at least 1`);
     const end = Math.min(this.#cursor + maxPages, this.#tables.length);
@@ -98,7 +98,7 @@ export class ReferenceTables implements MmuControl {
       const entries = this.#tables[this.#cursor]?.entries ?? [];
       for (const [index, spte] of entries.entries()) {
         this.counters.counts[Work.sptesVisited]++;
-        if (typeof spte !== "number" || !isStale(spte)) continue;
+        if (typeof spte !== "number" || !isStale(spte, 0)) continue;
         entries[index] = undefined;
         this.counters.counts[Work.mmioSptesZapped]++;
       }

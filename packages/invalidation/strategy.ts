@@ -57,10 +57,10 @@ export interface MmuControl {
    * MMIO spte (facts sheet 7.3).
    *
    * @param maxPages Page numbers to go through at most, in use or not; at least 1.
-   * @param isStale Tells by the stored generation whether an entry goes.
+   * @param isStale Tells by the stored generation, and the address space that the entry is for, whether it goes.
    * @returns Whether this call reached the end of the pages, so that a pass is complete.
    */
-  sweepMmioSptes(maxPages: number, isStale: (stored: Generation) => boolean): boolean;
+  sweepMmioSptes(maxPages: number, isStale: (stored: Generation, asId: number) => boolean): boolean;
   /** How many page numbers a whole pass of {@linkcode MmuControl.sweepMmioSptes} goes through. Needs no lock. */
   readonly sweepLength: number;
   /**

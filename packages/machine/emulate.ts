@@ -126,7 +126,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */
 function isMmio(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean): boolean {
   const { cache } = vcpu.mmu;
-  const slots = vm.mmu.slotsOf(vcpu.mmu);
+  const slots = vm.mmu.cacheSlotsOf(vcpu.mmu);
   const byGva = cache.matchesGva(gva, slots);
   if (!byGva) {
     if (Math.floor(gpa / 4096) === APIC_GFN) return true;

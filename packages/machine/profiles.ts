@@ -44,7 +44,8 @@ const LINUX_3_17_EPT: Profile = {
   ...LINUX_3_11_EPT,
   name: "linux_3_17_ept",
   summary: "Linux 3.17, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
-  era: ERAS.G2,
+  // Address spaces came with 4.2.
+  era: { ...ERAS.G2, memslots: { ...ERAS.G2.memslots, addressSpaces: 1 } },
   layout: layoutNamed("linux_3_17_ept"),
   cacheRule: { generation: "full", skipWhileInFlux: false },
 };
@@ -52,6 +53,8 @@ const LINUX_3_17_EPT: Profile = {
 const LINUX_4_4_EPT: Profile = {
   ...LINUX_3_17_EPT,
   name: "linux_4_4_ept",
+  era: ERAS.G2,
+  cacheRule: { ...LINUX_3_17_EPT.cacheRule, addressSpace: "first" },
   summary: "Linux 4.4, Intel EPT: as 3.17, and a spurious MMIO fault is tried again instead of killing the VM (B23)",
   faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry" },
 };
@@ -65,7 +68,7 @@ const LINUX_5_13_EPT: Profile = {
   layout: layoutNamed("linux_6_1_ept"),
   backend: () => eptBackend(HASWELL, "6.1"),
   faultRules: { ...LINUX_4_4_EPT.faultRules, invalidSlot: "retry" },
-  cacheRule: { generation: "full", skipWhileInFlux: true },
+  cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" },
 };
 
 const LINUX_3_11_NPT: Profile = {
@@ -84,7 +87,7 @@ const LINUX_4_10_NPT: Profile = {
   era: ERAS.G2,
   layout: layoutNamed("linux_4_10_shadow"),
   backend: () => nptBackend(PHENOM, "4.10"),
-  cacheRule: { generation: "full", skipWhileInFlux: false },
+  cacheRule: LINUX_4_4_EPT.cacheRule,
   faultRules: LINUX_4_4_EPT.faultRules,
   slotLimits: { userSlots: 509, privateSlots: 3 },
   slotsDeletedAtEnd: [],

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { narrowEra, STRATEGIES } from "@mmu-lab/invalidation";
+import { ERAS } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { FlatOracle } from "./oracle.ts";
+import { withStrategy } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
 import { strategyProfile } from "./testdata/random_run.ts";
 import { Vm } from "./vm.ts";
@@ -123,4 +126,61 @@ Deno.test("hits of an EPT misconfiguration do not count as mmio_exits in 3.11", 
   // Only the handler of a misconfiguration looks there before the tables.
   assertEquals(vm.mmu.counters.counts[Work.mmioCacheHits] - hits, 1);
   assertEquals(vm.mmu.stats.mmio_exits, 1);
+});
+
+Deno.test("B20: in system management mode a cache that looks at the first address space hides memory, and a write is lost", () => {
+  const own = { ...PROFILES.linux_5_13_ept.cacheRule, addressSpace: "own" } as const;
+  for (
+    const [profile, kind] of [[PROFILES.linux_5_13_ept, "mmio"], [
+      { ...PROFILES.linux_5_13_ept, cacheRule: own },
+      "ram",
+    ]] as const
+  ) {
+    const vm = machine(profile);
+    vm.setSmm(0, true);
+    assertEquals(vm.access(0, "read", X, 4).kind, "mmio");
+    assertEquals(vm.memslot({ ...OVER_DEVICE, asId: 1 }), 0);
+    assertEquals(vm.access(0, "write", X, 4, 1n).kind, kind);
+    // The other address space has no slot there.
+    vm.setSmm(0, false);
+    assertEquals(vm.access(0, "read", X, 4).kind, "mmio");
+  }
+});
+
+Deno.test("a vCPU in system management mode has tables of its own, and dirty logging leaves those of others alone", () => {
+  const vm = machine(PROFILES.linux_5_13_ept);
+  assertEquals(vm.memslot({ ...RAM, asId: 1, userspaceAddr: 0x7f2000000000 }), 0);
+  vm.access(0, "write", 0, 4, 1n);
+  vm.setSmm(1, true);
+  assertEquals(vm.access(1, "read", 0, 4).value, 0n);
+  vm.access(1, "write", 0, 4, 2n);
+  assertEquals(vm.access(0, "read", 0, 4).value, 1n);
+  assertEquals(vm.memslot({ ...RAM, flags: 1, asId: 1, userspaceAddr: 0x7f2000000000 }), 0);
+  const exits = vm.mmu.stats.exits;
+  vm.access(0, "write", 0, 4, 3n);
+  assertEquals(vm.mmu.stats.exits, exits);
+  vm.access(1, "write", 0, 4, 3n);
+  assertEquals(vm.dirtyLog(0, 1), [0]);
+});
+
+Deno.test("Vm.setSmm() refuses a kernel with one address space", () => {
+  assertThrows(() => machine().setSmm(0, true), RangeError, "linux_3_11_ept has one address space");
+});
+
+Deno.test("hybrid sweeps the entries of an address space by the number of that space, not by another's", () => {
+  // Both spaces use the same numbers until 4.10: one whose number stands still must not keep stale entries of the other.
+  const profile = withStrategy(
+    { ...PROFILES.linux_4_4_ept, era: narrowEra(ERAS.G2, 4), privateSlots: [] },
+    STRATEGIES.hybrid.create,
+    "hybrid",
+  );
+  const vm = machine(profile);
+  // The second space gets the number that the first has now.
+  vm.memslot({ ...OVER_DEVICE, id: 2, asId: 1 });
+  assertEquals(vm.memslots[1].generation, vm.memslots[0].generation);
+  assertEquals(vm.access(0, "read", X, 4).kind, "mmio");
+  vm.memslot(OVER_DEVICE);
+  // Round once: 16 numbers, 2 an update.
+  for (let i = 1; i < 8; i++) vm.memslot({ ...RAM, flags: i % 2 });
+  assertEquals(vm.access(1, "read", X, 4).kind, "ram");
 });

@@ -2,6 +2,7 @@ import type { MmuControl } from "@mmu-lab/invalidation";
 import { ENOENT, Memslots } from "@mmu-lab/memslots";
 import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
+  changeAddressSpace,
   freeRoot,
   getDirtyLog,
   type HardwareBackend,
@@ -131,7 +132,9 @@ export class Vm {
   createVcpu(): Vcpu {
     if (this.vcpus.length === 0) {
       for (const slot of this.profile.privateSlots) {
-        this.memslot({ ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 });
+        const region = { ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 };
+        // In every address space (x86_set_memory_region, 4.10).
+        for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
     const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging));
@@ -182,6 +185,24 @@ export class Vm {
     vcpu.gva = gva;
     vcpu.size = size;
     return performAccess(this, vcpu);
+  }
+
+  /**
+   * Lets a vCPU enter or leave system management mode (`KVM_SET_VCPU_EVENTS`), where it sees the second address space.
+   *
+   * @throws {RangeError} If the kernel has one address space only.
+   */
+  setSmm(index: number, on: boolean): void {
+    run(this.execution, this.smmProtocol(this.vcpu(index), on), index);
+  }
+
+  /** The same, for a scheduler. */
+  smmProtocol(vcpu: Vcpu, on: boolean): Protocol<void> {
+    if (this.memslots.length < 2) {
+      throw new RangeError(`Cannot change the mode of vCPU ${vcpu.index}: ${this.profile.name} has one address space`);
+    }
+    vcpu.inGuest = false;
+    return changeAddressSpace(this.mmu, vcpu.mmu, on ? 1 : 0);
   }
 
   /**

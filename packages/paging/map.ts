@@ -52,7 +52,7 @@ export function directMap(mmu: Mmu, vcpu: VcpuMmu, faultGfn: Gfn, mapping: Mappi
     }
     if (!mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) {
       const below = 512 ** (level - 1);
-      const child = getPage(mmu, faultGfn - (faultGfn % below), directRole(level - 1));
+      const child = getPage(mmu, faultGfn - (faultGfn % below), directRole(level - 1, vcpu.asId));
       linkPage(mmu, page, index, child);
     }
     page = mmu.childOf(pool.lo(page, index), pool.hi(page, index));

@@ -8,6 +8,11 @@ export interface MmioCacheRule {
    * `full`: it remembers the full memslot generation and matches only while that stands (since 56f17dd3fbc4, 3.17).
    */
   readonly generation: "none" | "full";
+  /**
+   * Whose generation the cache looks at: that of the vCPU's `own` address space (since b3e6212dea2e, 2026), or of the `first`,
+   * also in system management mode (4.2 until then; bug B20). Own unless told.
+   */
+  readonly addressSpace?: "own" | "first";
   /** Nothing is remembered while the memslots are marked as in flux (since ddfd1730fd82, 5.1; bug B03 before). */
   readonly skipWhileInFlux: boolean;
 }

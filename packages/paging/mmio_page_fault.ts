@@ -42,7 +42,7 @@ export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Prot
 function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult> {
   const { counts } = mmu.counters;
   yield CHECK_MMIO_CACHE;
-  if (vcpu.cache.matchesGpa(gpa, mmu.slotsOf(vcpu))) {
+  if (vcpu.cache.matchesGpa(gpa, mmu.cacheSlotsOf(vcpu))) {
     counts[Work.mmioCacheHits]++;
     return MmioFault.EMULATE;
   }
@@ -61,7 +61,7 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     const access = mmu.layout.accessOf(lo, hi);
     if (mmu.trace.on) mmu.trace.emit(HANDLE_MMIO_PAGE_FAULT, vcpu.index, 0, 0, gfn, access);
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(0, gfn, access, mmu.slotsOf(vcpu));
+    vcpu.cache.fill(0, gfn, access, mmu.cacheSlotsOf(vcpu));
     counts[Work.mmioFastHits]++;
     return MmioFault.EMULATE;
   }

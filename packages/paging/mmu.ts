@@ -152,6 +152,12 @@ export class Mmu {
     return this.memslots[vcpu.asId];
   }
 
+  /** The memslots whose generation a vCPU's MMIO cache looks at. */
+  cacheSlotsOf(vcpu: VcpuMmu): Memslots {
+    this.execution.touched |= READS_MEMSLOTS;
+    return this.memslots[this.#cacheRule.addressSpace === "first" ? 0 : vcpu.asId];
+  }
+
   /** The slot of a gfn as a vCPU sees it now, invalid or not. */
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;

@@ -2,7 +2,7 @@ import type { MmuControl } from "@mmu-lab/invalidation";
 import { type Lock, type Protocol, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
-import { isInvalid } from "./role.ts";
+import { asIdOf, isInvalid } from "./role.ts";
 import { commitZap, prepareZap, zapAllPages } from "./zap.ts";
 import { READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
@@ -83,7 +83,7 @@ class Control implements MmuControl {
     yield mmu.lock.release;
   }
 
-  sweepMmioSptes(maxPages: number, isStale: (stored: number) => boolean): boolean {
+  sweepMmioSptes(maxPages: number, isStale: (stored: number, asId: number) => boolean): boolean {
     const mmu = this.#mmu;
     const { pool, counters } = mmu;
     mmu.lock.assertHeld("sweep MMIO sptes");
@@ -103,17 +103,18 @@ class Control implements MmuControl {
   }
 }
 
-function sweepPage(mmu: Mmu, page: number, isStale: (stored: number) => boolean): void {
+function sweepPage(mmu: Mmu, page: number, isStale: (stored: number, asId: number) => boolean): void {
   const { pool, layout, counters } = mmu;
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
   const end = offset + 1024;
+  const asId = asIdOf(pool.role[page]);
   let at = offset;
   // It may stop at the last MMIO spte: the count says how many there are.
   for (let left = pool.mmioCount[page]; left > 0; left--) {
     const found = layout.nextMmio(lanes, at, end);
     at = found + 2;
-    if (!isStale(layout.generationOf(lanes[found], lanes[found + 1]))) continue;
+    if (!isStale(layout.generationOf(lanes[found], lanes[found + 1]), asId)) continue;
     counters.counts[Work.mmioSptesZapped]++;
     mmu.setSpte(page, (found - offset) >> 1, 0, 0);
   }

@@ -27,7 +27,7 @@ function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: n
   if (fault < 0) return fault;
   if (fault === 0) return 1;
   yield CHECK_MMIO_CACHE;
-  const retry = !vcpu.cache.matchesGpa(address, mmu.slotsOf(vcpu));
+  const retry = !vcpu.cache.matchesGpa(address, mmu.cacheSlotsOf(vcpu));
   const emulated = yield* mmu.emulator.emulate(vcpu, address, retry);
   if (emulated === "do-mmio") mmu.stats.mmio_exits++;
   return emulated === "done" ? 1 : 0;

@@ -9,10 +9,22 @@ const LEVEL = 0xf;
 const DIRECT = 1 << 7;
 const ACCESS_SHIFT = 8;
 const INVALID = 1 << 11;
+/** The byte on top is the address space: 1 in system management mode. */
+const SMM_SHIFT = 24;
 
-/** The role of a direct page: its gfn is guest-physical, it allows all access. */
-export function directRole(level: number): Role {
-  return level | DIRECT | (7 << ACCESS_SHIFT);
+/**
+ * The role of a direct page: its gfn is guest-physical, it allows all access.
+ *
+ * @param level Its level.
+ * @param asId The address space whose memory it maps; 0 unless told.
+ */
+export function directRole(level: number, asId: number = 0): Role {
+  return level | DIRECT | (7 << ACCESS_SHIFT) | (asId << SMM_SHIFT);
+}
+
+/** The address space whose memory a page maps: 0, or 1 for system management mode. */
+export function asIdOf(role: Role): number {
+  return role >>> SMM_SHIFT;
 }
 
 /** The level of a page: 1 holds 4 KiB leaves, and each step up covers 512 times as much. */

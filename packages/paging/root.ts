@@ -25,7 +25,7 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.root !== NO_PAGE) return;
   yield mmu.lock.acquire;
   makePagesAvailable(mmu);
-  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel));
+  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
   mmu.pool.rootCount[vcpu.root]++;
   yield mmu.lock.leave;
   vcpu.flushRequested = true;
@@ -43,6 +43,16 @@ export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.counters.counts[Work.tlbFlushes]++;
   vcpu.tlb.flush();
   return true;
+}
+
+/**
+ * A vCPU enters or leaves system management mode, and with it another address space: it drops its root (`kvm_smm_changed`, 6.1
+ * x86.c, by way of `kvm_mmu_reset_context`). Its MMIO cache keeps its gfn. The vCPU must not be in its guest.
+ */
+export function* changeAddressSpace(mmu: Mmu, vcpu: VcpuMmu, asId: number): Protocol<void> {
+  if (vcpu.asId === asId) return;
+  yield* freeRoot(mmu, vcpu);
+  vcpu.asId = asId;
 }
 
 /** All that a vCPU does before it runs its guest, for one whom nobody disturbs meanwhile. */

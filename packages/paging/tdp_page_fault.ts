@@ -48,7 +48,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.slotsOf(vcpu));
+    vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));
     // kvm_handle_noslot_fault (6.1): without MMIO sptes the access is emulated, each time anew.
     if (!mmu.layout.cachingEnabled) return 1;
   } else {

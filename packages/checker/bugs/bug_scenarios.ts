@@ -128,3 +128,12 @@ export const RAM_IS_USED: CheckScenario = {
   vcpus: [[READ, READ]],
   updates: [],
 };
+
+/** A slot is created in the second address space, over a page that a vCPU has used there as MMIO, and uses again (B20). */
+export const CREATE_IN_SMM: CheckScenario = {
+  name: "create-in-smm",
+  summary: "in system management mode, a slot is created over a page that the vCPU has used as MMIO",
+  prelude: [{ op: "access", vcpu: 0, ...READ, smm: true }],
+  vcpus: [[{ ...READ, smm: true }]],
+  updates: [{ ...SLOT, asId: 1 }],
+};

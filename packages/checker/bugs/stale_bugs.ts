@@ -2,9 +2,9 @@ import { narrowEra } from "@mmu-lab/invalidation";
 import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { ERAS } from "@mmu-lab/memslots";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
-import { linux44 } from "./_kernels.ts";
+import { linux44, linux513 } from "./_kernels.ts";
 import type { Bug } from "./bug.ts";
-import { CREATE_UNUSED, CREATE_USED_BY_ONE, NUMBER_COMES_ROUND, WRAP_TO_ZERO } from "./bug_scenarios.ts";
+import { CREATE_IN_SMM, CREATE_UNUSED, CREATE_USED_BY_ONE, NUMBER_COMES_ROUND, WRAP_TO_ZERO } from "./bug_scenarios.ts";
 
 /** The same with another moment at which the wrap is looked for. */
 function wrapCheckedAt(phase: "publishing" | "completed"): Profile {
@@ -79,5 +79,15 @@ export const STALE_BUGS: readonly Bug[] = [
     profile: () => linux419(0),
     fixed: () => linux419(3),
     scenario: NUMBER_COMES_ROUND,
+  },
+  {
+    id: "B20",
+    title: "in system management mode a vCPU's MMIO cache looks at the generation of the other address space",
+    kernels: "4.2 to 2026, CVE-2026-99082",
+    fixedBy: { commit: "b3e6212dea2e", subject: "KVM: x86: Use active memslots for the per-vCPU MMIO cache" },
+    breaks: "stale MMIO",
+    profile: () => linux513({ cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" } }),
+    fixed: () => linux513({ cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" } }),
+    scenario: CREATE_IN_SMM,
   },
 ];
