@@ -3,7 +3,7 @@
  * `deno task bench:limit`. The layout is that of Linux 3.17 with EPT; an spte is one uint64_t, a shadow page 512 of
  * them, page tables link pages by number. Prints nanoseconds an item as one line of JSON.
  *
- * usage: reference SCAN_PAGES LOOKUP_PAGES LOOKUPS MARK_PAGES MARKS REPETITIONS
+ * usage: reference SCAN_PAGES LOOKUP_PAGES LOOKUPS MARK_PAGES MARKS WALK_PAGES WALKS REPETITIONS
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -284,13 +284,176 @@ static double run_lookup(int64_t pages, int64_t lookups, int repetitions)
 	return best;
 }
 
+/* What a walk of guest tables needs beside them: data of a role, as the model has it, and registers. */
+static struct {
+	uint64_t reserved[2][5];
+	uint64_t bad_memory_types;
+	uint8_t permissions[16];
+	uint32_t pkru_mask;
+	int largest_page;
+	uint64_t accessed, dirty;
+} role;
+
+static struct {
+	uint64_t root;
+	uint32_t pkru;
+	int ac;
+} guest = { .root = 0 };
+
+static struct {
+	int level, max_level;
+	uint64_t gfn, pte_access;
+	uint8_t pt_access[5];
+	uint64_t ptes[5], table_gfn[5], pte_gpa[5];
+	spte_t *ptep[5];
+	uint32_t error;
+} walker;
+
+static uint64_t guest_frames;
+static uint64_t gptes_read;
+
+enum { P = 1, W = 2, U = 4, RSVD = 8, F = 16, PK = 32, PAGE_SIZE_BIT = 0x80 };
+
+/* Guest entries are read through a table of memory with an end, as through a memslot. */
+static spte_t *guest_entry(uint64_t gfn, int index)
+{
+	return gfn < guest_frames ? tables + gfn * ENTRIES + index : NULL;
+}
+
+static uint32_t gpte_access(uint64_t all)
+{
+	return (all & (W | U)) | !(all >> 63);
+}
+
+static int walk_fails(uint32_t error, uint32_t access)
+{
+	walker.error = error | (access & (W | U | F));
+	return 0;
+}
+
+/* Everything that the model's walk of four levels does, but what other formats and a second dimension need. */
+static int guest_walk(uint64_t address, uint32_t access)
+{
+	const uint64_t nx = 1ull << 63;
+	uint64_t pte = guest.root, all = ~nx, used;
+	uint32_t pte_access, error, code, not_smap;
+	uint64_t in_page;
+	int level = ROOT_LEVEL;
+
+	walker.max_level = level;
+	for (;; level--) {
+		int slot = level - 1;
+		int index = address >> (12 + 9 * slot) & 511;
+		uint64_t gfn = PFN(pte);
+		spte_t *entry;
+
+		walker.level = level;
+		walker.table_gfn[slot] = gfn;
+		walker.pte_gpa[slot] = gfn * 4096 + index * 8;
+		walker.pt_access[slot] = gpte_access(all);
+		entry = guest_entry(gfn, index);
+		if (!entry)
+			return walk_fails(0, access);
+		gptes_read++;
+		walker.ptep[slot] = entry;
+		pte = *entry;
+		all = (all & (pte & ~nx)) | ((all | pte) & nx);
+		if (!(pte & P))
+			return walk_fails(0, access);
+		if (pte & role.reserved[pte >> 7 & 1][slot] || role.bad_memory_types >> (pte & 63) & 1)
+			return walk_fails(RSVD | P, access);
+		walker.ptes[slot] = pte;
+		if (level == 1 || (pte & PAGE_SIZE_BIT && level <= role.largest_page))
+			break;
+	}
+	pte_access = gpte_access(all);
+	code = access & (W | U | F);
+	not_smap = guest.ac ? RSVD : 0;
+	error = role.permissions[(code | not_smap) >> 1] >> pte_access & 1;
+	if (role.pkru_mask) {
+		uint32_t key = pte >> 59 & 15;
+
+		if (guest.pkru >> 2 * key & role.pkru_mask >> (code | (pte_access & U) << 1) & 3)
+			error = P | PK;
+	}
+	if (error)
+		return walk_fails(error, access);
+	in_page = (1ull << 9 * (level - 1)) - 1;
+	walker.gfn = (PFN(pte) & ~in_page) | (address >> 12 & in_page);
+	if (!(access & W) && !(pte & role.dirty))
+		pte_access &= ~W;
+	walker.pte_access = pte_access;
+	used = all & role.accessed & (access & W ? pte >> 1 : ~0ull);
+	/* Every entry has been used before: bits need not be set here. */
+	if (!used)
+		exit(2);
+	return 1;
+}
+
+static double run_walk(int64_t pages, int64_t walks, int repetitions)
+{
+	int32_t *gfns = malloc(walks * sizeof(*gfns));
+	double best = 1e99;
+	int64_t mapped = 0;
+
+	allocate(pages + 2);
+	guest_frames = pages + 2;
+	for (pages_used = 1; pages_used < pages; mapped++)
+		for (int index = 0; index < ENTRIES; index++)
+			map(FIRST_RAM_GFN + mapped * ENTRIES + index);
+	/* Guest entries: present, writable, user, accessed, dirty; execution and 1 GiB allowed, MAXPHYADDR 46. */
+	for (int64_t i = 0; i < pages_used * ENTRIES; i++)
+		if (tables[i])
+			tables[i] = (tables[i] & ~0xfffull) | 0x67;
+	for (int side = 0; side < 2; side++)
+		for (int slot = 0; slot < ROOT_LEVEL; slot++)
+			role.reserved[side][slot] = 0x3full << 46 | (slot == 3 ? 0x80 : 0) |
+						    (side && slot == 2 ? 0x3fffe000 : 0) |
+						    (side && slot == 1 ? 0x1fe000 : 0);
+	for (int entry = 0; entry < 16; entry++)
+		for (int access = 0; access < 8; access++) {
+			int code = entry << 1;
+			int fault = (code & U && !(access & U)) || (code & F && !(access & 1)) ||
+				    (code & W && !(access & W));
+
+			role.permissions[entry] |= fault << access;
+		}
+	role.largest_page = 3;
+	role.accessed = 0x20;
+	role.dirty = 0x40;
+	random_state = 1;
+	for (int64_t i = 0; i < walks; i++)
+		gfns[i] = FIRST_RAM_GFN + next_random() % (mapped * ENTRIES);
+	for (int i = 0; i <= repetitions; i++) {
+		double start = now(), ns;
+		uint64_t seen = 0, failed = 0;
+
+		for (int64_t n = 0; n < walks; n++) {
+			/* `failed` is 0: it makes each walk wait for the one before, as a CPU's faults do. */
+			failed = !guest_walk((gfns[n] + failed) << 12, U);
+			/* What follows is another fault: everything is read again. */
+			__asm__ volatile("" ::: "memory");
+			seen += walker.gfn == (uint64_t)gfns[n];
+		}
+		ns = (now() - start) / walks;
+		if (seen != (uint64_t)walks)
+			exit(2);
+		if (i > 0 && ns < best)
+			best = ns;
+	}
+	free(gfns);
+	release();
+	return best;
+}
+
 int main(int argc, char **argv)
 {
-	int64_t scan_pages, lookup_pages, lookups, mark_pages, marks;
+	int64_t scan_pages, lookup_pages, lookups, mark_pages, marks, walk_pages, walks;
 	int repetitions;
 
-	if (argc != 7) {
-		fprintf(stderr, "usage: reference SCAN_PAGES LOOKUP_PAGES LOOKUPS MARK_PAGES MARKS REPETITIONS\n");
+	if (argc != 9) {
+		fprintf(stderr, "usage: reference SCAN_PAGES LOOKUP_PAGES LOOKUPS MARK_PAGES MARKS "
+				"WALK_PAGES WALKS REPETITIONS\n");
 		return 2;
 	}
 	scan_pages = atoll(argv[1]);
@@ -298,10 +461,13 @@ int main(int argc, char **argv)
 	lookups = atoll(argv[3]);
 	mark_pages = atoll(argv[4]);
 	marks = atoll(argv[5]);
-	repetitions = atoi(argv[6]);
+	walk_pages = atoll(argv[6]);
+	walks = atoll(argv[7]);
+	repetitions = atoi(argv[8]);
 	printf("{\"scan\":%.4f,", run_scan(scan_pages, repetitions));
 	printf("\"mark_check\":%.4f,", run_mark_check(mark_pages, marks, repetitions, 0));
 	printf("\"mark_check_books\":%.4f,", run_mark_check(mark_pages, marks, repetitions, 1));
-	printf("\"lookup\":%.4f}\n", run_lookup(lookup_pages, lookups, repetitions));
+	printf("\"lookup\":%.4f,", run_lookup(lookup_pages, lookups, repetitions));
+	printf("\"walk\":%.4f}\n", run_walk(walk_pages, walks, repetitions));
 	return 0;
 }

@@ -1,0 +1,44 @@
+import { FlatTables, GuestRole, PAGING_4_LEVEL, WALK_RULES_6_1, WalkMmu } from "@mmu-lab/paging";
+import { WorkCounters } from "@mmu-lab/protocol";
+import { NULL_SINK } from "@mmu-lab/tracing";
+
+/** First page that {@linkcode guestTables} maps, to the frame of the same number. */
+export const FIRST_GFN = 0x100000;
+/** Present, writable, user, accessed, dirty. */
+const BITS = 0x67;
+const LEVELS = 4;
+
+/**
+ * Makes guest tables of four levels that map pages from {@linkcode FIRST_GFN} on, all in use.
+ *
+ * @param pages How many tables, in frames from 0 on; the root is the first.
+ * @returns What walks them, and how many tables of level 1 there are.
+ */
+export function guestTables(pages: number): { mmu: WalkMmu; mapped: number } {
+  const tables = new FlatTables(0, pages + 2);
+  const role = GuestRole.ofPaging({
+    format: PAGING_4_LEVEL,
+    maxphyaddr: 46,
+    cr0Wp: true,
+    eferNx: true,
+    gigabytePages: true,
+  }, WALK_RULES_6_1);
+  let used = 1;
+  let mapped = 0;
+  for (; used < pages; mapped++) {
+    const gfn = FIRST_GFN + mapped * 512;
+    let table = 0;
+    for (let level = LEVELS; level > 1; level--) {
+      const index = Math.floor(gfn / 512 ** (level - 1)) & 511;
+      tables.read8(table, index);
+      if (tables.lo === 0) tables.write8(table, index, (used++ << 12) | BITS, 0);
+      tables.read8(table, index);
+      table = tables.lo >>> 12;
+    }
+    for (let index = 0; index < 512; index++) {
+      tables.write8(table, index, ((gfn + index) << 12) | BITS, (gfn + index) >>> 20);
+    }
+  }
+  const mmu = new WalkMmu({ role, tables, counters: new WorkCounters(), trace: NULL_SINK, vcpu: 0 });
+  return { mmu, mapped };
+}
