@@ -15,7 +15,7 @@ const LEVELS = 4;
  * @returns What walks them, and how many tables of level 1 there are.
  */
 export function guestTables(pages: number): { mmu: WalkMmu; mapped: number } {
-  const tables = new FlatTables(0, pages + 2);
+  const tables = new FlatTables(pages + 2);
   const role = GuestRole.ofPaging({
     format: PAGING_4_LEVEL,
     maxphyaddr: 46,
@@ -30,9 +30,9 @@ export function guestTables(pages: number): { mmu: WalkMmu; mapped: number } {
     let table = 0;
     for (let level = LEVELS; level > 1; level--) {
       const index = Math.floor(gfn / 512 ** (level - 1)) & 511;
-      tables.read8(table, index);
+      tables.read8(table << 12, 0, index);
       if (tables.lo === 0) tables.write8(table, index, (used++ << 12) | BITS, 0);
-      tables.read8(table, index);
+      tables.read8(table << 12, 0, index);
       table = tables.lo >>> 12;
     }
     for (let index = 0; index < 512; index++) {

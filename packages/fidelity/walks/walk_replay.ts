@@ -34,8 +34,7 @@ export class WalkReplay {
   constructor(header: WalkHeader, rules: GuestWalkRules) {
     this.#header = header;
     this.#rules = rules;
-    const first = Math.min(...header.tables) / 4096;
-    this.#memory = new FlatTables(first, Math.max(...header.tables) / 4096 - first + 1);
+    this.#memory = new FlatTables(Math.max(...header.tables) / 4096 + 1);
   }
 
   /** Does what the processor did. @returns What came of it. */
@@ -88,8 +87,8 @@ export class WalkReplay {
 
   #read(gfn: number, index: number): Lanes {
     const { mode } = this.#header;
-    if (mode === "legacy32") this.#memory.read4(gfn, index);
-    else this.#memory.read8(gfn, index);
+    if (mode === "legacy32") this.#memory.read4(gfn << 12, 0, index);
+    else this.#memory.read8(gfn << 12, 0, index);
     return { lo: this.#memory.lo, hi: this.#memory.hi };
   }
 }

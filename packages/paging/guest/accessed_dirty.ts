@@ -1,5 +1,5 @@
 import { KVM_MMU_SET_ACCESSED_BIT, KVM_MMU_SET_DIRTY_BIT } from "@mmu-lab/tracing";
-import type { GuestWalker } from "./guest_walker.ts";
+import { type GuestWalker, Place } from "./guest_walker.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
 
 /** An entry is no longer what the walk read. */
@@ -13,30 +13,28 @@ export const CHANGED = 1;
  */
 export function updateAccessedDirtyBits(mmu: WalkMmu, walker: GuestWalker, write: boolean): number {
   const { role, tables, trace } = mmu;
-  const { accessed, dirty, rules } = role;
-  const { ptes, ptep } = walker;
+  const { accessed, dirty, rules, format } = role;
   for (let level = walker.maxLevel; level >= walker.level; level--) {
-    const slot = level - 1;
-    const lo = ptes[2 * slot];
-    const hi = ptes[2 * slot + 1];
+    const place = level << Place.SHIFT;
+    const lo = walker.places[place | Place.PTE_LO];
+    const hi = walker.places[place | Place.PTE_HI];
+    const at = walker.places[place | Place.PTEP];
     let updated = lo;
     if ((lo & accessed) === 0) {
-      if (trace.on) trace.emit(KVM_MMU_SET_ACCESSED_BIT, mmu.vcpu, walker.pteGpa[slot]);
+      if (trace.on) trace.emit(KVM_MMU_SET_ACCESSED_BIT, mmu.vcpu, walker.pteGpa(level, format));
       updated |= accessed;
     }
     if (write && level === walker.level && (lo & dirty) === 0) {
-      if (trace.on) trace.emit(KVM_MMU_SET_DIRTY_BIT, mmu.vcpu, walker.pteGpa[slot]);
+      if (trace.on) trace.emit(KVM_MMU_SET_DIRTY_BIT, mmu.vcpu, walker.pteGpa(level, format));
       updated |= dirty;
     }
-    if (updated === lo || !tables.isWritable(ptep[slot])) continue;
-    const result = role.format.entryBytes === 8
-      ? tables.compareExchange8(ptep[slot], lo, hi, updated, hi)
-      : tables.compareExchange4(ptep[slot], lo, updated);
+    if (updated === lo || !tables.isWritable(at)) continue;
+    const result = format.entryBytes === 8
+      ? tables.compareExchange8(at, lo, hi, updated, hi)
+      : tables.compareExchange4(at, lo, updated);
     if (result !== 0) return result;
-    tables.markPageDirty(walker.tableGfn[slot]);
-    const kept = rules.updatedCopy === "own-level" ? slot : level;
-    ptes[2 * kept] = updated;
-    ptes[2 * kept + 1] = hi;
+    tables.markPageDirty(walker.tableGfn(level));
+    walker.keepCopy(level, updated, hi, rules.updatedCopy === "level-above");
   }
   return 0;
 }

@@ -1,4 +1,5 @@
 import { Work } from "@mmu-lab/protocol";
+import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
 import type { GuestWalker } from "./guest_walker.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
 
@@ -9,15 +10,15 @@ import type { WalkMmu } from "./walk_mmu.ts";
  * @param level A level that the last walk of `walker` read.
  */
 export function gpteChanged(mmu: WalkMmu, walker: GuestWalker, level: number): boolean {
-  const { tables, counters } = mmu;
-  const slot = level - 1;
-  const gpa = walker.pteGpa[slot];
-  const gfn = Math.floor(gpa / 4096);
-  const offset = gpa % 4096;
-  const at = mmu.role.format.entryBytes === 8 ? tables.read8(gfn, offset / 8) : tables.read4(gfn, offset / 4);
-  if (at < 0) return true;
+  const { tables, counters, role } = mmu;
+  const gfn = walker.tableGfn(level);
+  const index = walker.pteIndex(level, role.format);
+  const found = role.eightBytes
+    ? tables.read8(addressLo(gfn), addressHi(gfn), index)
+    : tables.read4(addressLo(gfn), addressHi(gfn), index);
+  if (found < 0) return true;
   counters.counts[Work.gptesRead]++;
-  return tables.lo !== walker.ptes[2 * slot] || tables.hi !== walker.ptes[2 * slot + 1];
+  return tables.lo !== walker.pteLo(level) || tables.hi !== walker.pteHi(level);
 }
 
 /**
@@ -28,5 +29,6 @@ export function gpteChanged(mmu: WalkMmu, walker: GuestWalker, level: number): b
  * @returns Exec 1, write 2, user 4.
  */
 export function tableAccess(mmu: WalkMmu, walker: GuestWalker, level: number): number {
-  return walker.ptAccess[(mmu.role.rules.tableAccess === "leaf" ? walker.level : level) - 1];
+  const { rules, format } = mmu.role;
+  return walker.ptAccess(rules.tableAccess === "leaf" ? walker.level : level, format);
 }

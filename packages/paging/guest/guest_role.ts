@@ -43,6 +43,15 @@ export interface EptState {
   readonly largestPage?: 1 | 2 | 3;
 }
 
+/** What differs between a guest's own tables and EPT. */
+interface RoleParts extends
+  Pick<
+    GuestRole,
+    "reserved" | "badMemoryTypes" | "permissions" | "pkruMask" | "largestPage" | "pse36Mask" | "reportsFetch"
+  > {
+  readonly keepsAccessedDirty: boolean;
+}
+
 /**
  * All that a walk must know beside the tables, computed once when the guest sets a control register, as KVM does in
  * `kvm_calc_cpu_role` and `reset_guest_paging_metadata` (6.1 mmu.c).
@@ -52,6 +61,18 @@ export class GuestRole {
   readonly format: GuestFormat;
   /** The choices of the kernel. */
   readonly rules: GuestWalkRules;
+  /** Level of the root; see {@linkcode GuestFormat}, of which this and the next four are copies for the walk. */
+  readonly rootLevel: number;
+  /** Bits of an index. */
+  readonly levelBits: number;
+  /** Bits of which an entry that is present has one. */
+  readonly present: number;
+  /** Whether entries have 8 bytes, and not 4. */
+  readonly eightBytes: boolean;
+  /** Whether this is EPT. */
+  readonly ept: boolean;
+  /** Whether a table in a read-only memslot cannot be read; see {@linkcode GuestWalkRules.readOnlyTables}. */
+  readonly tablesMustBeWritable: boolean;
   /** Reserved bits; see `reservedLane`. */
   readonly reserved: Int32Array;
   /** Bits 5:0 that no EPT entry may have; nothing with other formats. */
@@ -74,11 +95,17 @@ export class GuestRole {
   private constructor(
     state: PagingState | EptState,
     rules: GuestWalkRules,
-    parts: Omit<GuestRole, "format" | "rules" | "accessed" | "dirty"> & { keepsAccessedDirty: boolean },
+    parts: RoleParts,
   ) {
     const { format } = state;
     this.format = format;
     this.rules = rules;
+    this.rootLevel = format.rootLevel;
+    this.levelBits = format.levelBits;
+    this.present = format.present;
+    this.eightBytes = format.entryBytes === 8;
+    this.ept = format.ept;
+    this.tablesMustBeWritable = rules.readOnlyTables === "unreadable";
     this.reserved = parts.reserved;
     this.badMemoryTypes = parts.badMemoryTypes;
     this.permissions = parts.permissions;

@@ -10,15 +10,17 @@ export interface GuestTables {
   /** Bits 63:32 of the entry read last, int32; 0 after {@linkcode GuestTables.read4}. */
   readonly hi: number;
   /**
-   * Reads an entry of 8 bytes into {@linkcode GuestTables.lo} and {@linkcode GuestTables.hi}.
+   * Reads an entry of 8 bytes into {@linkcode GuestTables.lo} and {@linkcode GuestTables.hi}. The table is named as
+   * entries name tables, by an address in two lanes, of which bits 51:12 count.
    *
-   * @param gfn The table. @param index The entry, 0 to 511.
-   * @returns Where it lies, a non-negative number of the implementation's own for the calls below; -1 if there is no
+   * @param tableLo Bits 31:0 of the table's address, int32. @param tableHi Bits 63:32, int32. @param index The entry, 0
+   * to 511.
+   * @returns Where it lies, a number from 0 to 2^31 - 1 of the implementation's own for the calls below; -1 if there is no
    * memory, or it cannot be read.
    */
-  read8(gfn: Gfn, index: number): number;
+  read8(tableLo: number, tableHi: number, index: number): number;
   /** Reads an entry of 4 bytes, index 0 to 1023; else as {@linkcode GuestTables.read8}. */
-  read4(gfn: Gfn, index: number): number;
+  read4(tableLo: number, tableHi: number, index: number): number;
   /**
    * Replaces an entry of 8 bytes if it is still what it was, as one atomic act.
    *

@@ -1,3 +1,4 @@
+import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
 import { PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { reservedLane } from "./reserved_bits.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
@@ -19,7 +20,7 @@ export function loadPdptrs(mmu: WalkMmu, cr3: number): boolean {
   const lane = reservedLane(false, 3);
   const loaded = new Int32Array(mmu.pdptrs.length);
   for (let n = 0; n < 4; n++) {
-    if (tables.read8(gfn, ((cr3 >>> 5) & 127) * 4 + n) < 0) return false;
+    if (tables.read8(addressLo(gfn), addressHi(gfn), ((cr3 >>> 5) & 127) * 4 + n) < 0) return false;
     const { lo, hi } = tables;
     if ((lo & 1) !== 0 && ((lo & reserved[lane]) | (hi & reserved[lane | 1])) !== 0) return false;
     loaded[2 * n] = lo;

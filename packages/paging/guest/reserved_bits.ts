@@ -7,14 +7,12 @@
 import type { EptState, PagingState } from "./guest_role.ts";
 import type { GuestWalkRules } from "./walk_rules.ts";
 
-const LEVELS = 5;
+/** Lanes of a table of reserved bits: low and high, by level from 0 to 7, and all that by bit 7 of the entry. */
+export const RESERVED_LANES = 32;
 
-/** Lanes of a table of reserved bits: low and high, by bit 7 of the entry, then by level. */
-export const RESERVED_LANES: number = 2 * 2 * LEVELS;
-
-/** Where the two lanes of an entry begin in a table of reserved bits. */
+/** Where the two lanes of an entry begin in a table of reserved bits: bit 7 becomes bit 4. */
 export function reservedLane(bit7: boolean, level: number): number {
-  return 2 * ((bit7 ? LEVELS : 0) + level - 1);
+  return (bit7 ? 16 : 0) | (level << 1);
 }
 
 /** The masks of one level, while they are put together. */
