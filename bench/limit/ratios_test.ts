@@ -49,7 +49,15 @@ Deno.test("formatTable() lines up columns", () => {
 });
 
 Deno.test("makeLoops() gives loops that run over and over on the model's own code", () => {
-  const loops = makeLoops({ scanPages: 4, lookupPages: 64, lookups: 100, markPages: 2, marks: 100, walkPages: 8, walks: 100 });
+  const loops = makeLoops({
+    scanPages: 4,
+    lookupPages: 64,
+    lookups: 100,
+    markPages: 2,
+    marks: 100,
+    walkPages: 8,
+    walks: 100,
+  });
   for (const name of LOOPS) {
     for (let i = 0; i < 3; i++) assertEquals(loops[name]() >= 0, true, name);
   }

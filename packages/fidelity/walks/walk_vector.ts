@@ -195,6 +195,8 @@ function addressOf(record: Record, name: string): number {
 function entriesOf(record: Record, name: string, header: WalkHeader): Lanes[] {
   const entries = record[name];
   const { length } = header.tables;
-  if (!Array.isArray(entries) || entries.length !== length) throw new SyntaxError(`expected ${length} entries "${name}"`);
+  if (!Array.isArray(entries) || entries.length !== length) {
+    throw new SyntaxError(`expected ${length} entries "${name}"`);
+  }
   return entries.map((entry) => lanesOf({ [name]: entry }, name));
 }
