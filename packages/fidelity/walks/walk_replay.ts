@@ -22,6 +22,11 @@ import type { WalkHeader, WalkOutcome, WalkVector } from "./walk_vector.ts";
 const FORMATS = { legacy32: PAGING_32BIT, pae: PAGING_PAE, long4: PAGING_4_LEVEL, long5: PAGING_5_LEVEL } as const;
 const ACCESS = { read: 0, write: PFERR_WRITE, fetch: PFERR_FETCH } as const;
 
+const ABSENT: Lanes = { lo: 0, hi: 0 };
+
+/** An entry's place. */
+type Entry = readonly [gfn: number, index: number];
+
 /** Carries the recorded walks of a file out on the model's walker. */
 export class WalkReplay {
   readonly #header: WalkHeader;
@@ -29,6 +34,7 @@ export class WalkReplay {
   readonly #memory: FlatTables;
   readonly #walker: GuestWalker = new GuestWalker();
   readonly #counters: WorkCounters = new WorkCounters();
+  #written: readonly Entry[] = [];
 
   /** Makes one. @param header That of the file. @param rules The choices of the kernel. */
   constructor(header: WalkHeader, rules: GuestWalkRules) {
@@ -41,8 +47,11 @@ export class WalkReplay {
   outcomeOf(vector: WalkVector): WalkOutcome {
     const { mode, maxphyaddr, cr3, gigabytePages, pse36 } = this.#header;
     const memory = this.#memory;
-    memory.lanes.fill(0);
-    this.#entries(vector).forEach(([gfn, index], n) => this.#write(gfn, index, vector.before[n]));
+    const entries = this.#entries(vector);
+    // Those of the walk before lie elsewhere, and must not be found.
+    for (const [gfn, index] of this.#written) this.#write(gfn, index, ABSENT);
+    entries.forEach(([gfn, index], n) => this.#write(gfn, index, vector.before[n]));
+    this.#written = entries;
     const role = GuestRole.ofPaging({
       format: FORMATS[mode],
       maxphyaddr,
@@ -65,12 +74,12 @@ export class WalkReplay {
     if (!walkAddr(mmu, walker, vector.la.lo, vector.la.hi, access)) {
       return { kind: "page-fault", error: walker.fault.errorCode };
     }
-    const after = this.#entries(vector).map(([gfn, index]) => this.#read(gfn, index));
+    const after = entries.map(([gfn, index]) => this.#read(gfn, index));
     return { kind: "ok", physical: walker.gfn * 4096 + (vector.la.lo & 0xfff), after };
   }
 
   /** Table and index of each entry, from the root down. */
-  #entries({ la }: WalkVector): [gfn: number, index: number][] {
+  #entries({ la }: WalkVector): Entry[] {
     const { tables, mode } = this.#header;
     const bits = mode === "legacy32" ? 10n : 9n;
     const address = BigInt.asUintN(64, (BigInt(la.hi) << 32n) | BigInt(la.lo >>> 0));
