@@ -1,6 +1,6 @@
 /**
  * Holds the model against a real kernel: carries out what a recording asked of KVM, and compares what came of it, event
- * by event.
+ * by event. Also the walker of guest page tables against recorded walks and against the architecture's rules.
  *
  * @example
  * ```ts

@@ -3,6 +3,9 @@
  * a fault takes, MMIO or not. State is in {@linkcode Mmu} and {@linkcode VcpuMmu}; everything that can interleave is a
  * protocol in a file of its own.
  *
+ * And the walker of guest page tables: {@linkcode walkAddr} walks what a {@linkcode WalkMmu} describes, and leaves all it
+ * finds in a {@linkcode GuestWalker}.
+ *
  * Runs in Deno, Node and browsers.
  *
  * @example
