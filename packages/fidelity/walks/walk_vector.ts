@@ -6,16 +6,16 @@
  */
 import { type Lanes, parseLanes } from "@mmu-lab/spte-encoding";
 
-/** The kinds of paging that walks were recorded with, and their levels from the root down. */
-const MODES = {
+/** A kind of paging. */
+export type WalkMode = "legacy32" | "pae" | "long4" | "long5";
+
+/** The levels of each kind of paging, from the root down. */
+const LEVELS: Readonly<Record<WalkMode, readonly number[]>> = {
   legacy32: [2, 1],
   pae: [3, 2, 1],
   long4: [4, 3, 2, 1],
   long5: [5, 4, 3, 2, 1],
-} as const;
-
-/** A kind of paging. */
-export type WalkMode = keyof typeof MODES;
+};
 
 /** What holds for all walks of a file: its first line. */
 export interface WalkHeader {
@@ -71,7 +71,7 @@ export interface WalkVector {
   readonly expected: WalkOutcome;
 }
 
-type Record = Readonly<{ [name: string]: unknown }>;
+type Fields = Readonly<{ [name: string]: unknown }>;
 
 /**
  * Reads the first line of a file of recorded walks.
@@ -82,7 +82,7 @@ export function parseWalkHeader(text: string): WalkHeader {
   const record = parseRecord(text);
   if (record.header !== 1) throw new SyntaxError(`expected a header, "header":1`);
   const mode = modeOf(record);
-  const levels = MODES[mode];
+  const levels = LEVELS[mode];
   const tables = objectOf(record, "tables");
   return {
     mode,
@@ -126,7 +126,7 @@ export function parseWalkVector(text: string, header: WalkHeader): WalkVector {
   };
 }
 
-function outcomeOf(record: Record, header: WalkHeader): WalkOutcome {
+function outcomeOf(record: Fields, header: WalkHeader): WalkOutcome {
   const outcome = objectOf(record, record.sdm === undefined ? "out" : "sdm");
   if (outcome.ok === true) {
     // Above 4 GiB there was no page to look at; the file then has the manual's answer beside the record.
@@ -139,7 +139,7 @@ function outcomeOf(record: Record, header: WalkHeader): WalkOutcome {
   return { kind: "general-protection" };
 }
 
-function parseRecord(text: string): Record {
+function parseRecord(text: string): Fields {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -149,23 +149,23 @@ function parseRecord(text: string): Record {
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw new SyntaxError("expected a JSON object");
   }
-  return parsed as Record;
+  return parsed as Fields;
 }
 
-function modeOf(record: Record): WalkMode {
+function modeOf(record: Fields): WalkMode {
   const { mode } = record;
-  const known = Object.keys(MODES).find((name) => name === mode);
-  if (known === undefined) throw new SyntaxError(`expected "mode" to be one of ${Object.keys(MODES).join(", ")}`);
-  return known as WalkMode;
+  const known = (Object.keys(LEVELS) as WalkMode[]).find((name) => name === mode);
+  if (known === undefined) throw new SyntaxError(`expected "mode" to be one of ${Object.keys(LEVELS).join(", ")}`);
+  return known;
 }
 
-function objectOf(record: Record, name: string): Record {
+function objectOf(record: Fields, name: string): Fields {
   const value = record[name];
   if (typeof value !== "object" || value === null) throw new SyntaxError(`expected an object "${name}"`);
-  return value as Record;
+  return value as Fields;
 }
 
-function numberOf(record: Record, name: string): number {
+function numberOf(record: Fields, name: string): number {
   const value = record[name];
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
     throw new SyntaxError(`expected a number "${name}"`);
@@ -173,13 +173,13 @@ function numberOf(record: Record, name: string): number {
   return value;
 }
 
-function flagOf(record: Record, name: string): boolean {
+function flagOf(record: Fields, name: string): boolean {
   const value = record[name];
   if (value !== 0 && value !== 1) throw new SyntaxError(`expected "${name}" to be 0 or 1`);
   return value === 1;
 }
 
-function lanesOf(record: Record, name: string | number): Lanes {
+function lanesOf(record: Fields, name: string | number): Lanes {
   const value = record[name];
   if (typeof value !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(value)) {
     throw new SyntaxError(`expected "${name}" to be a hexadecimal number with 0x`);
@@ -187,12 +187,12 @@ function lanesOf(record: Record, name: string | number): Lanes {
   return parseLanes(value);
 }
 
-function addressOf(record: Record, name: string): number {
+function addressOf(record: Fields, name: string): number {
   const { lo, hi } = lanesOf(record, name);
   return (hi >>> 0) * 2 ** 32 + (lo >>> 0);
 }
 
-function entriesOf(record: Record, name: string, header: WalkHeader): Lanes[] {
+function entriesOf(record: Fields, name: string, header: WalkHeader): Lanes[] {
   const entries = record[name];
   const { length } = header.tables;
   if (!Array.isArray(entries) || entries.length !== length) {

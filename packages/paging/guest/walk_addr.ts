@@ -6,7 +6,7 @@
  */
 import type { Gfn } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { ACC_ALL, ACC_EXEC, ACC_USER, ACC_WRITE, addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
+import { ACC_ALL, ACC_USER, ACC_WRITE, addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { KVM_MMU_PAGETABLE_WALK, KVM_MMU_PAGING_ELEMENT, KVM_MMU_WALKER_ERROR } from "@mmu-lab/tracing";
 import {
   PFERR_FETCH,
@@ -31,7 +31,6 @@ const RESTART = 2;
 /** Bit 7: maps a page, above level 1. Architecture. */
 const PAGE_SIZE = 0x80;
 // Numbers of this module the engine takes for constants; those of others it fetches at each use.
-const EXEC = ACC_EXEC;
 const WRITE = ACC_WRITE;
 const USER = ACC_USER;
 const BY_WRITE = PFERR_WRITE;
