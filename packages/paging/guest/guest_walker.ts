@@ -80,7 +80,7 @@ export class GuestWalker {
   readonly places: Int32Array = new Int32Array(PLACES << Place.SHIFT);
   /** Why the walk failed. */
   readonly fault: GuestFault = new GuestFault();
-  /** Copies that went to the wrong level (bug B27): low and high lane by level, where {@linkcode GuestWalker.strays} says so. */
+  /** Copies that went to the wrong level (bug B27): low and high lane by level. */
   readonly #strays: Int32Array = new Int32Array(2 * PLACES);
   /** The levels that have such a copy, a bit each. */
   #strayLevels = 0;
@@ -129,7 +129,8 @@ export class GuestWalker {
 
   /** Index of a level's entry in its table. @param format That of the tables. */
   pteIndex(level: number, format: GuestFormat): number {
-    return linearIndex(this.addressLo, this.addressHi, level, format.levelBits);
+    const { levelBits } = format;
+    return linearIndex(this.addressLo, this.addressHi, 12 + (level - 1) * levelBits, levelBits);
   }
 
   /**
@@ -158,9 +159,13 @@ export class GuestWalker {
   }
 }
 
-/** Index of an address, in two lanes, in the table of a level (`PT_INDEX`). */
-function linearIndex(lo: number, hi: number, level: number, levelBits: number): number {
-  const shift = 12 + (level - 1) * levelBits;
+/**
+ * Index of an address in the table of a level (`PT_INDEX`).
+ *
+ * @param lo Bits 31:0 of the address. @param hi Bits 63:32. @param shift Where the index begins: 12 at level 1, and
+ * `levelBits` more a level. @param levelBits Bits of an index: 9 or 10.
+ */
+export function linearIndex(lo: number, hi: number, shift: number, levelBits: number): number {
   return (shift < 32 ? (lo >>> shift) | (hi << (32 - shift)) : hi >> (shift - 32)) & ((1 << levelBits) - 1);
 }
 

@@ -19,7 +19,7 @@ import {
 } from "../pferr.ts";
 import { CHANGED, updateAccessedDirtyBits } from "./accessed_dirty.ts";
 import type { GuestRole } from "./guest_role.ts";
-import { gpteAccess, type GuestWalker, Place } from "./guest_walker.ts";
+import { gpteAccess, type GuestWalker, linearIndex, Place } from "./guest_walker.ts";
 import { NOT_SMAP } from "./permissions.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
 
@@ -75,18 +75,24 @@ export function walkAddr(mmu: WalkMmu, walker: GuestWalker, lo: number, hi: numb
 
 /** One attempt. */
 function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi: number, access: number): number {
+  const { role, tables, nested } = mmu;
+  const { reserved } = role;
+  const { places } = walker;
+  // With `| 0` and `=== true` the engine knows once what it would otherwise ask at each level.
   const addrLo = linearLo | 0;
   const addrHi = linearHi | 0;
-  const { role, tables, nested } = mmu;
-  const { ept, levelBits, present, eightBytes, largestPage, reserved, tablesMustBeWritable } = role;
-  const { places } = walker;
+  const levelBits = role.levelBits | 0;
+  const present = role.present | 0;
+  const largestPage = role.largestPage | 0;
+  const ept = role.ept === true;
+  const eightBytes = role.eightBytes === true;
+  const tablesMustBeWritable = role.tablesMustBeWritable === true;
   const traceOn = mmu.trace.on === true;
-  const indexMask = (1 << levelBits) - 1;
 
   // What names the next table: CR3 or EPTP at first, then the entry read last.
-  let lo = mmu.rootLo;
-  let hi = mmu.rootHi;
-  let level = role.rootLevel;
+  let lo = mmu.rootLo | 0;
+  let hi = mmu.rootHi | 0;
+  let level = role.rootLevel | 0;
   if (level === 3) {
     const at = (addrLo >>> 30) << 1;
     lo = mmu.pdptrs[at];
@@ -102,7 +108,7 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
   let anyHi = 0;
   let shift = 12 + Math.imul(level - 1, levelBits);
   for (;; level--) {
-    const index = (shift < 32 ? (addrLo >>> shift) | (addrHi << (32 - shift)) : addrHi >> (shift - 32)) & indexMask;
+    const index = linearIndex(addrLo, addrHi, shift, levelBits);
     if (nested !== undefined) {
       const real = nested.translateGfn(pfnOfLanes(lo, hi), TABLE_ACCESS);
       if (real < 0) {
