@@ -36,10 +36,8 @@ function mapTable(tables: FlatTables, used: number, gfn: number): number {
   let table = 0;
   for (let level = LEVELS; level > 1; level--) {
     const index = Math.floor(gfn / 512 ** (level - 1)) & 511;
-    tables.read8(table << 12, 0, index);
-    if (tables.lo === 0) tables.write8(table, index, (used++ << 12) | BITS, 0);
-    tables.read8(table << 12, 0, index);
-    table = tables.lo >>> 12;
+    if (tables.read8(table, index)[0] === 0) tables.write8(table, index, (used++ << 12) | BITS, 0);
+    table = tables.read8(table, index)[0] >>> 12;
   }
   for (let index = 0; index < 512; index++) {
     tables.write8(table, index, ((gfn + index) << 12) | BITS, (gfn + index) >>> 20);

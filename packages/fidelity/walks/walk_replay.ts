@@ -95,10 +95,9 @@ export class WalkReplay {
   }
 
   #read(gfn: number, index: number): Lanes {
-    const { mode } = this.#header;
-    if (mode === "legacy32") this.#memory.read4(gfn << 12, 0, index);
-    else this.#memory.read8(gfn << 12, 0, index);
-    return { lo: this.#memory.lo, hi: this.#memory.hi };
+    if (this.#header.mode === "legacy32") return { lo: this.#memory.read4(gfn, index), hi: 0 };
+    const [lo, hi] = this.#memory.read8(gfn, index);
+    return { lo, hi };
   }
 }
 

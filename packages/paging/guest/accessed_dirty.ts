@@ -14,11 +14,11 @@ export const CHANGED = 1;
 export function updateAccessedDirtyBits(mmu: WalkMmu, walker: GuestWalker, write: boolean): number {
   const { role, tables, trace } = mmu;
   const { accessed, dirty, rules, format } = role;
+  const { places } = walker;
   for (let level = walker.maxLevel; level >= walker.level; level--) {
     const place = level << Place.SHIFT;
-    const lo = walker.places[place | Place.PTE_LO];
-    const hi = walker.places[place | Place.PTE_HI];
-    const at = walker.places[place | Place.PTEP];
+    const lo = places[place | Place.PTE_LO];
+    const hi = places[place | Place.PTE_HI];
     let updated = lo;
     if ((lo & accessed) === 0) {
       if (trace.on) trace.emit(KVM_MMU_SET_ACCESSED_BIT, mmu.vcpu, walker.pteGpa(level, format));
@@ -28,10 +28,16 @@ export function updateAccessedDirtyBits(mmu: WalkMmu, walker: GuestWalker, write
       if (trace.on) trace.emit(KVM_MMU_SET_DIRTY_BIT, mmu.vcpu, walker.pteGpa(level, format));
       updated |= dirty;
     }
-    if (updated === lo || !tables.isWritable(at)) continue;
-    const result = format.entryBytes === 8
-      ? tables.compareExchange8(at, lo, hi, updated, hi)
-      : tables.compareExchange4(at, lo, updated);
+    if (updated === lo) continue;
+    // What names the table is the entry above, unless a second dimension has translated it.
+    const table = mmu.nested === undefined ? (level + 1) << Place.SHIFT : place | Place.REAL_LO;
+    const tableLo = places[table];
+    const tableHi = places[table | 1];
+    if (!tables.isWritable(tableLo, tableHi)) continue;
+    const index = walker.pteIndex(level, format);
+    const result = role.eightBytes
+      ? tables.compareExchange8(tableLo, tableHi, index, lo, hi, updated, hi)
+      : tables.compareExchange4(tableLo, tableHi, index, lo, updated);
     if (result !== 0) return result;
     tables.markPageDirty(walker.tableGfn(level));
     walker.keepCopy(level, updated, hi, rules.updatedCopy === "level-above");

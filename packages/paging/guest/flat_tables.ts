@@ -3,8 +3,6 @@ import type { GuestTables } from "./guest_tables.ts";
 
 /** Guest memory in one piece from frame 0 on, all zero, always writable, for tests, benches and tools. */
 export class FlatTables implements GuestTables {
-  lo = 0;
-  hi = 0;
   /** The memory as 32-bit words. */
   readonly lanes: Int32Array;
   /** By frame: whether {@linkcode FlatTables.markPageDirty} was told of it. */
@@ -18,41 +16,37 @@ export class FlatTables implements GuestTables {
     this.dirty = new Uint8Array(frames);
   }
 
-  read8(tableLo: number, tableHi: number, index: number): number {
+  find(tableLo: number, tableHi: number): number {
     const frame = tableLo >>> 12;
-    if (frame >= this.#frames || (tableHi & 0xfffff) !== 0) return -1;
-    const { lanes } = this;
-    const at = (frame << 10) | (index << 1);
-    this.lo = lanes[at];
-    this.hi = lanes[at | 1];
-    return at;
+    return frame < this.#frames && (tableHi & 0xfffff) === 0 ? frame << 10 : -1;
   }
 
-  read4(tableLo: number, tableHi: number, index: number): number {
-    const frame = tableLo >>> 12;
-    if (frame >= this.#frames || (tableHi & 0xfffff) !== 0) return -1;
-    const at = (frame << 10) | index;
-    this.lo = this.lanes[at];
-    this.hi = 0;
-    return at;
+  isWritable(_tableLo: number, _tableHi: number): boolean {
+    return true;
   }
 
-  compareExchange8(at: number, oldLo: number, oldHi: number, newLo: number, newHi: number): number {
+  compareExchange8(
+    tableLo: number,
+    tableHi: number,
+    index: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+  ): number {
     const { lanes } = this;
+    const at = this.find(tableLo, tableHi) | (index << 1);
     if (lanes[at] !== oldLo || lanes[at | 1] !== oldHi) return 1;
     lanes[at] = newLo;
     lanes[at | 1] = newHi;
     return 0;
   }
 
-  compareExchange4(at: number, old: number, replacement: number): number {
+  compareExchange4(tableLo: number, tableHi: number, index: number, old: number, replacement: number): number {
+    const at = this.find(tableLo, tableHi) | index;
     if (this.lanes[at] !== old) return 1;
     this.lanes[at] = replacement;
     return 0;
-  }
-
-  isWritable(_at: number): boolean {
-    return true;
   }
 
   markPageDirty(gfn: Gfn): void {
@@ -73,5 +67,16 @@ export class FlatTables implements GuestTables {
   /** Writes an entry of 4 bytes, index 0 to 1023. */
   write4(gfn: Gfn, index: number, value: number): void {
     this.lanes[(gfn << 10) | index] = value;
+  }
+
+  /** Reads an entry of 8 bytes: its two lanes. */
+  read8(gfn: Gfn, index: number): [lo: number, hi: number] {
+    const at = (gfn << 10) | (index << 1);
+    return [this.lanes[at], this.lanes[at | 1]];
+  }
+
+  /** Reads an entry of 4 bytes, index 0 to 1023. */
+  read4(gfn: Gfn, index: number): number {
+    return this.lanes[(gfn << 10) | index];
   }
 }

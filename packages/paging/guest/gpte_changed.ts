@@ -12,13 +12,13 @@ import type { WalkMmu } from "./walk_mmu.ts";
 export function gpteChanged(mmu: WalkMmu, walker: GuestWalker, level: number): boolean {
   const { tables, counters, role } = mmu;
   const gfn = walker.tableGfn(level);
-  const index = walker.pteIndex(level, role.format);
-  const found = role.eightBytes
-    ? tables.read8(addressLo(gfn), addressHi(gfn), index)
-    : tables.read4(addressLo(gfn), addressHi(gfn), index);
-  if (found < 0) return true;
+  const table = tables.find(addressLo(gfn), addressHi(gfn));
+  if (table < 0) return true;
   counters.counts[Work.gptesRead]++;
-  return tables.lo !== walker.pteLo(level) || tables.hi !== walker.pteHi(level);
+  const index = walker.pteIndex(level, role.format);
+  const at = table | (role.eightBytes ? index << 1 : index);
+  if (tables.lanes[at] !== walker.pteLo(level)) return true;
+  return role.eightBytes && tables.lanes[at | 1] !== walker.pteHi(level);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { eptPermissionBitmap, permissionBitmap, pkruMask } from "./permissions.ts";
-import { badMemoryTypes, eptReservedBits, pse36Bits, reservedBits } from "./reserved_bits.ts";
+import { badMemoryTypes, eptReservedBits, pse36Bits, type ReservedBits, reservedBits } from "./reserved_bits.ts";
 import type { GuestFormat } from "./format.ts";
 import type { GuestWalkRules } from "./walk_rules.ts";
 
@@ -47,8 +47,9 @@ export interface EptState {
 interface RoleParts extends
   Pick<
     GuestRole,
-    "reserved" | "badMemoryTypes" | "permissions" | "pkruMask" | "largestPage" | "pse36Mask" | "reportsFetch"
+    "badMemoryTypes" | "permissions" | "pkruMask" | "largestPage" | "pse36Mask" | "reportsFetch"
   > {
+  readonly reserved: ReservedBits;
   readonly keepsAccessedDirty: boolean;
 }
 
@@ -73,8 +74,12 @@ export class GuestRole {
   readonly ept: boolean;
   /** Whether a table in a read-only memslot cannot be read; see {@linkcode GuestWalkRules.readOnlyTables}. */
   readonly tablesMustBeWritable: boolean;
-  /** Reserved bits; see `reservedLane`. */
+  /** Reserved bits among 31:0, by bit 7 of the entry and level; see {@linkcode ReservedBits}. */
   readonly reserved: Int32Array;
+  /** Reserved bits among 63:32, the same at every level. */
+  readonly reservedHi: number;
+  /** Reserved bits of a PDPTE of PAE, two lanes. */
+  readonly pdpteReserved: Int32Array;
   /** Bits 5:0 that no EPT entry may have; nothing with other formats. */
   readonly badMemoryTypes: Int32Array;
   /** Who may do what; see `permissionBitmap`. */
@@ -106,7 +111,9 @@ export class GuestRole {
     this.eightBytes = format.entryBytes === 8;
     this.ept = format.ept;
     this.tablesMustBeWritable = rules.readOnlyTables === "unreadable";
-    this.reserved = parts.reserved;
+    this.reserved = parts.reserved.low;
+    this.reservedHi = parts.reserved.high;
+    this.pdpteReserved = parts.reserved.pdpte;
     this.badMemoryTypes = parts.badMemoryTypes;
     this.permissions = parts.permissions;
     this.pkruMask = parts.pkruMask;

@@ -49,8 +49,10 @@ export const Place = {
   PTE_LO: 0,
   /** Bits 63:32 of the entry. */
   PTE_HI: 1,
-  /** Where the entry lies, as `GuestTables` says it (`ptep_user`). */
-  PTEP: 2,
+  /** Bits 31:0 of where its table really is; only with a second dimension. */
+  REAL_LO: 2,
+  /** Bits 63:32 of that. */
+  REAL_HI: 3,
   /** Logarithm of the size of a place. */
   SHIFT: 2,
 } as const;

@@ -1,6 +1,5 @@
 import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
 import { PFERR_USER, PFERR_WRITE } from "../pferr.ts";
-import { reservedLane } from "./reserved_bits.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
 
 /**
@@ -13,18 +12,17 @@ import type { WalkMmu } from "./walk_mmu.ts";
  */
 export function loadPdptrs(mmu: WalkMmu, cr3: number): boolean {
   const { tables, nested } = mmu;
-  const { reserved } = mmu.role;
+  const { pdpteReserved } = mmu.role;
   let gfn = cr3 >>> 12;
   if (nested !== undefined) gfn = nested.translateGfn(gfn, PFERR_USER | PFERR_WRITE);
   if (gfn < 0) return false;
-  const lane = reservedLane(false, 3);
-  const loaded = new Int32Array(mmu.pdptrs.length);
-  for (let n = 0; n < 4; n++) {
-    if (tables.read8(addressLo(gfn), addressHi(gfn), ((cr3 >>> 5) & 127) * 4 + n) < 0) return false;
-    const { lo, hi } = tables;
-    if ((lo & 1) !== 0 && ((lo & reserved[lane]) | (hi & reserved[lane | 1])) !== 0) return false;
-    loaded[2 * n] = lo;
-    loaded[2 * n + 1] = hi;
+  const table = tables.find(addressLo(gfn), addressHi(gfn));
+  if (table < 0) return false;
+  const first = table | (((cr3 >>> 5) & 127) << 3);
+  const loaded = tables.lanes.subarray(first, first + mmu.pdptrs.length);
+  for (let at = 0; at < loaded.length; at += 2) {
+    const bad = (loaded[at] & pdpteReserved[0]) | (loaded[at + 1] & pdpteReserved[1]);
+    if ((loaded[at] & 1) !== 0 && bad !== 0) return false;
   }
   mmu.pdptrs.set(loaded);
   mmu.rootLo = cr3;

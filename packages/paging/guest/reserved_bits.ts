@@ -7,67 +7,64 @@
 import type { EptState, PagingState } from "./guest_role.ts";
 import type { GuestWalkRules } from "./walk_rules.ts";
 
-/** Lanes of a table of reserved bits: low and high, by level from 0 to 7, and all that by bit 7 of the entry. */
-export const RESERVED_LANES = 32;
-
-/** Where the two lanes of an entry begin in a table of reserved bits: bit 7 becomes bit 4. */
-export function reservedLane(bit7: boolean, level: number): number {
-  return (bit7 ? 16 : 0) | (level << 1);
+/** The reserved bits of a set of tables. */
+export interface ReservedBits {
+  /** Those among bits 31:0, at `level` where bit 7 of the entry is clear, at `8 | level` where it is set. */
+  readonly low: Int32Array;
+  /** Those among bits 63:32: the same at every level. */
+  readonly high: number;
+  /** Those of a PDPTE of PAE, low and high lane; nothing else where there are none. */
+  readonly pdpte: Int32Array;
 }
 
-/** The masks of one level, while they are put together. */
-class LevelMasks {
-  constructor(readonly lanes: Int32Array, readonly level: number) {}
-
-  /** Reserves bits `high` to `low` in entries whose bit 7 is as told, or in all. Nothing if `high` is below `low`. */
-  reserve(high: number, low: number, bit7?: boolean): this {
-    for (const side of [false, true]) {
-      if (bit7 !== undefined && bit7 !== side) continue;
-      const at = reservedLane(side, this.level);
-      for (let bit = low; bit <= high; bit++) this.lanes[at + (bit >> 5)] |= 1 << (bit & 31);
-    }
-    return this;
-  }
+/** Bits `high` to `low`, of which those from 31 down count. Nothing if `high` is below `low`. */
+function lowBits(high: number, low: number): number {
+  let mask = 0;
+  for (let bit = low; bit <= Math.min(high, 31); bit++) mask |= 1 << bit;
+  return mask;
 }
 
-function levels(): { lanes: Int32Array; level: (level: number) => LevelMasks } {
-  const lanes = new Int32Array(RESERVED_LANES);
-  return { lanes, level: (level) => new LevelMasks(lanes, level) };
+/** Bits `high` to `low`, of which those from 32 up count, in the high lane. */
+function highBits(high: number, low: number): number {
+  let mask = 0;
+  for (let bit = Math.max(low, 32); bit <= high; bit++) mask |= 1 << (bit - 32);
+  return mask;
 }
 
-/**
- * Reserved bits of a guest's own tables.
- *
- * @returns {@linkcode RESERVED_LANES} lanes; those of a PDPTE of PAE at level 3, with bit 7 clear.
- */
-export function reservedBits(state: PagingState, rules: GuestWalkRules): Int32Array {
+/** Reserves bits among 31:0 of the entries of a level whose bit 7 is as told, or of all. */
+function reserve(table: Int32Array, level: number, mask: number, bit7?: boolean): void {
+  if (bit7 !== true) table[level] |= mask;
+  if (bit7 !== false) table[8 | level] |= mask;
+}
+
+/** Reserved bits of a guest's own tables. */
+export function reservedBits(state: PagingState, rules: GuestWalkRules): ReservedBits {
   const { format, maxphyaddr, amd } = state;
-  const { lanes, level } = levels();
-  if (format.rootLevel === 0) return lanes;
-  if (format.rootLevel === 2) {
-    if (state.cr4Pse) level(2).reserve(21, 13 + pse36Bits(state, rules), true);
-    return lanes;
+  const { rootLevel } = format;
+  const low = new Int32Array(16);
+  const pdpte = new Int32Array(2);
+  const noNx = state.eferNx ? 0 : highBits(63, 63);
+  if (rootLevel === 0) return { low, high: 0, pdpte };
+  if (rootLevel === 2) {
+    if (state.cr4Pse) reserve(low, 2, lowBits(21, 13 + pse36Bits(state, rules)), true);
+    return { low, high: 0, pdpte };
   }
-  const noNx = state.eferNx ? 62 : 63;
-  if (format.rootLevel === 3) {
-    level(3).reserve(63, maxphyaddr).reserve(8, 7).reserve(2, 1);
-    if (rules.pdpteBits6And5 === "reserved") level(3).reserve(6, 5);
-    level(2).reserve(20, 13, true);
-    for (const n of [2, 1]) level(n).reserve(noNx, maxphyaddr);
-    return lanes;
+  reserve(low, 2, lowBits(20, 13), true);
+  if (rootLevel === 3) {
+    pdpte[0] = lowBits(8, 7) | lowBits(2, 1) | (rules.pdpteBits6And5 === "reserved" ? lowBits(6, 5) : 0);
+    pdpte[1] = highBits(63, maxphyaddr);
+    return { low, high: highBits(62, maxphyaddr) | noNx, pdpte };
   }
-  for (let n = 1; n <= format.rootLevel; n++) level(n).reserve(51, maxphyaddr).reserve(noNx, 63);
-  for (let n = 4; n <= format.rootLevel; n++) level(n).reserve(7, 7);
-  level(3).reserve(29, 13, true);
-  level(2).reserve(20, 13, true);
-  if (rules.gigabytePages === "cpuid" && !state.gigabytePages) level(3).reserve(7, 7);
+  reserve(low, 3, lowBits(29, 13), true);
+  if (rules.gigabytePages === "cpuid" && !state.gigabytePages) reserve(low, 3, lowBits(7, 7));
+  for (let level = 4; level <= rootLevel; level++) reserve(low, level, lowBits(7, 7));
   if (rules.nonLeafGlobal === "levels-4-and-3") {
-    level(3).reserve(8, 8, false);
-    level(4).reserve(8, 8);
+    reserve(low, 3, lowBits(8, 8), false);
+    reserve(low, 4, lowBits(8, 8));
   } else if (amd) {
-    for (let n = 4; n <= format.rootLevel; n++) level(n).reserve(8, 8);
+    for (let level = 4; level <= rootLevel; level++) reserve(low, level, lowBits(8, 8));
   }
-  return lanes;
+  return { low, high: highBits(51, maxphyaddr) | noNx, pdpte };
 }
 
 /** How many address bits above 31 a page of 4 MiB has, in bits 13 and up of its entry. */
@@ -77,14 +74,15 @@ export function pse36Bits({ maxphyaddr, pse36 }: PagingState, rules: GuestWalkRu
 }
 
 /** Reserved bits of a guest hypervisor's EPT tables; what bits 5:0 must not be is in {@linkcode badMemoryTypes}. */
-export function eptReservedBits({ format, maxphyaddr, largestPage = 1 }: EptState): Int32Array {
-  const { lanes, level } = levels();
-  for (let n = 1; n <= format.rootLevel; n++) level(n).reserve(51, maxphyaddr);
-  for (let n = 4; n <= format.rootLevel; n++) level(n).reserve(7, 3);
-  level(3).reserve(6, 3, false).reserve(29, 12, true);
-  level(2).reserve(6, 3, false).reserve(20, 12, true);
-  for (let n = largestPage + 1; n <= 3; n++) level(n).reserve(7, 7);
-  return lanes;
+export function eptReservedBits({ format, maxphyaddr, largestPage = 1 }: EptState): ReservedBits {
+  const low = new Int32Array(16);
+  for (let level = 4; level <= format.rootLevel; level++) reserve(low, level, lowBits(7, 3));
+  for (const level of [2, 3]) {
+    reserve(low, level, lowBits(6, 3), false);
+    reserve(low, level, lowBits(level === 3 ? 29 : 20, 12), true);
+    if (level > largestPage) reserve(low, level, lowBits(7, 7));
+  }
+  return { low, high: highBits(51, maxphyaddr), pdpte: new Int32Array(2) };
 }
 
 /**

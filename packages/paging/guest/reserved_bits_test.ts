@@ -10,17 +10,19 @@ import {
   PAGING_PAE,
 } from "./format.ts";
 import type { PagingState } from "./guest_role.ts";
-import { badMemoryTypes, eptReservedBits, pse36Bits, reservedBits, reservedLane } from "./reserved_bits.ts";
+import { badMemoryTypes, eptReservedBits, pse36Bits, type ReservedBits, reservedBits } from "./reserved_bits.ts";
 import { type GuestWalkRules, WALK_RULES_3_11, WALK_RULES_6_1, WALK_RULES_ARCHITECTURE } from "./walk_rules.ts";
 
 /** Masks from the highest level down, as hexadecimal text: those with bit 7 clear, those with bit 7 set. */
-function masks(lanes: Int32Array, levels: number): [string[], string[]] {
-  const of = (bit7: boolean) =>
+function masks({ low, high, pdpte }: ReservedBits, levels: number): [string[], string[]] {
+  const of = (bit7: 0 | 8) =>
     Array.from({ length: levels }, (_, n) => {
-      const lane = reservedLane(bit7, levels - n);
-      return lanesToBigInt(lanes[lane], lanes[lane + 1]).toString(16);
+      const mask = levels === 3 && n === 0
+        ? lanesToBigInt(pdpte[0], pdpte[1])
+        : lanesToBigInt(low[bit7 | (levels - n)], high);
+      return mask.toString(16);
     });
-  return [of(false), of(true)];
+  return [of(0), of(8)];
 }
 
 const NX_OFF = { maxphyaddr: 40, gigabytePages: true };

@@ -41,7 +41,8 @@ const GPTES_READ = Work.gptesRead;
 const PLACE_SHIFT = Place.SHIFT;
 const PTE_LO = Place.PTE_LO;
 const PTE_HI = Place.PTE_HI;
-const PTEP = Place.PTEP;
+const REAL_LO = Place.REAL_LO;
+const REAL_HI = Place.REAL_HI;
 /** What the walk of a table asks of a second dimension: its entries are written, to set accessed bits. KVM policy. */
 const TABLE_ACCESS = PFERR_USER | PFERR_WRITE;
 
@@ -83,6 +84,7 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
   const addrHi = linearHi | 0;
   const levelBits = role.levelBits | 0;
   const present = role.present | 0;
+  const reservedHi = role.reservedHi | 0;
   const largestPage = role.largestPage | 0;
   const ept = role.ept === true;
   const eightBytes = role.eightBytes === true;
@@ -109,6 +111,7 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
   let shift = 12 + Math.imul(level - 1, levelBits);
   for (;; level--) {
     const index = linearIndex(addrLo, addrHi, shift, levelBits);
+    const place = level << PLACE_SHIFT;
     if (nested !== undefined) {
       const real = nested.translateGfn(pfnOfLanes(lo, hi), TABLE_ACCESS);
       if (real < 0) {
@@ -118,13 +121,20 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
       }
       lo = addressLo(real);
       hi = addressHi(real);
+      places[place | REAL_LO] = lo;
+      places[place | REAL_HI] = hi;
     }
-    const at = eightBytes ? tables.read8(lo, hi, index) : tables.read4(lo, hi, index);
-    if (at < 0 || (tablesMustBeWritable && !tables.isWritable(at))) return fail(mmu, walker, access, 0, all);
-    lo = tables.lo;
-    hi = tables.hi;
-    const place = level << PLACE_SHIFT;
-    places[place | PTEP] = at;
+    const table = tables.find(lo, hi);
+    if (table < 0 || (tablesMustBeWritable && !tables.isWritable(lo, hi))) return fail(mmu, walker, access, 0, all);
+    const { lanes } = tables;
+    if (eightBytes) {
+      const at = table | (index << 1);
+      lo = lanes[at];
+      hi = lanes[at | 1];
+    } else {
+      lo = lanes[table | index];
+      hi = 0;
+    }
     places[place | PTE_LO] = lo;
     places[place | PTE_HI] = hi;
     walker.level = level;
@@ -133,8 +143,8 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
     all &= lo;
     anyHi |= hi;
     if ((lo & present) === 0) return fail(mmu, walker, access, 0, all);
-    const lane = ((lo & PAGE_SIZE) >> 3) | (level << 1);
-    if (((lo & reserved[lane]) | (hi & reserved[lane | 1])) !== 0 || (ept && isBadMemoryType(role, lo))) {
+    const bad = (lo & reserved[((lo & PAGE_SIZE) >> 4) | level]) | (hi & reservedHi);
+    if (bad !== 0 || (ept && isBadMemoryType(role, lo))) {
       return fail(mmu, walker, access, PFERR_RSVD | PFERR_PRESENT, all);
     }
     if (level === 1 || ((lo & PAGE_SIZE) !== 0 && level <= largestPage)) break;

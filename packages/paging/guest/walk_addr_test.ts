@@ -166,11 +166,11 @@ Deno.test("walkAddr() emits the error of a fault, whose bits nobody sets in the 
 class RacyTables extends FlatTables {
   before: (() => void) | undefined;
 
-  override compareExchange8(at: number, oldLo: number, oldHi: number, newLo: number, newHi: number): number {
+  override compareExchange8(...args: Parameters<FlatTables["compareExchange8"]>): number {
     const { before } = this;
     this.before = undefined;
     before?.();
-    return super.compareExchange8(at, oldLo, oldHi, newLo, newHi);
+    return super.compareExchange8(...args);
   }
 }
 
@@ -192,8 +192,8 @@ class FailingTables extends FlatTables {
   override isWritable(): boolean {
     return this.writable;
   }
-  override compareExchange8(at: number, oldLo: number, oldHi: number, newLo: number, newHi: number): number {
-    return this.writes-- > 0 ? super.compareExchange8(at, oldLo, oldHi, newLo, newHi) : -1;
+  override compareExchange8(...args: Parameters<FlatTables["compareExchange8"]>): number {
+    return this.writes-- > 0 ? super.compareExchange8(...args) : -1;
   }
 }
 

@@ -110,9 +110,8 @@ export class GuestWorld {
   /** Reads the entry of {@linkcode ADDRESS} at a level. */
   get(level: number): bigint {
     const { memory } = this;
-    if (this.mmu.role.eightBytes) memory.read8(this.tableOf(level) << 12, 0, this.indexOf(level));
-    else memory.read4(this.tableOf(level) << 12, 0, this.indexOf(level));
-    return lanesToBigInt(memory.lo, memory.hi);
+    if (!this.mmu.role.eightBytes) return BigInt(memory.read4(this.tableOf(level), this.indexOf(level)) >>> 0);
+    return lanesToBigInt(...memory.read8(this.tableOf(level), this.indexOf(level)));
   }
 
   /** Index of {@linkcode ADDRESS} at a level. */
