@@ -182,14 +182,14 @@ function walk(pages: number, walks: number): Loop {
 
 function walkGuestTables(mmu: WalkMmu, walker: GuestWalker, gfns: Int32Array): number {
   let seen = 0;
-  let failed = 0;
+  let off = 0;
   for (let n = 0; n < gfns.length; n++) {
-    // `failed` is 0: it makes each walk wait for the one before, as a CPU's faults do.
-    const gfn = gfns[n] + failed;
-    failed = walkAddr(mmu, walker, gfn << 12, gfn >>> 20, PFERR_USER) ? 0 : 1;
-    seen += walker.gfn === gfns[n] ? 1 : 0;
+    // `off` is 0: it makes each walk wait for the one before, as a CPU's faults do.
+    const gfn = gfns[n] + off;
+    seen += walkAddr(mmu, walker, gfn << 12, gfn >>> 20, PFERR_USER) ? 1 : 0;
+    off = walker.gfn - gfns[n];
   }
-  return seen;
+  return off === 0 ? seen : -1;
 }
 
 function emptyVm(): Vm {

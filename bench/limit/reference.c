@@ -284,29 +284,31 @@ static double run_lookup(int64_t pages, int64_t lookups, int repetitions)
 	return best;
 }
 
-/* What a walk of guest tables needs beside them: data of a role, as the model has it, and registers. */
+/*
+ * What a walk of guest tables needs beside them: data of a role, as the model has it, so that one walker serves every
+ * format, and registers. `special` are a second dimension, EPT and tracepoints, of which only the question is here.
+ */
 static struct {
-	uint64_t reserved[2][5];
-	uint64_t bad_memory_types;
+	int root_level, level_bits, eight_bytes, special, largest_page;
+	uint64_t present, accessed, dirty, pse36_mask;
+	uint64_t reserved[2][8];
 	uint8_t permissions[16];
 	uint32_t pkru_mask;
-	int largest_page;
-	uint64_t accessed, dirty;
-} role;
+} role = { .root_level = 4, .level_bits = 9, .eight_bytes = 1, .largest_page = 3,
+	   .present = 1, .accessed = 0x20, .dirty = 0x40 };
 
 static struct {
 	uint64_t root;
 	uint32_t pkru;
 	int ac;
-} guest = { .root = 0 };
+} guest;
 
+/* What a walk leaves behind; see GuestWalker. */
 static struct {
+	uint64_t address, gfn;
 	int level, max_level;
-	uint64_t gfn, pte_access;
-	uint8_t pt_access[5];
-	uint64_t ptes[5], table_gfn[5], pte_gpa[5];
-	spte_t *ptep[5];
-	uint32_t error;
+	uint32_t pte_access, error;
+	uint64_t ptes[8];
 } walker;
 
 static uint64_t guest_frames;
@@ -314,62 +316,46 @@ static uint64_t gptes_read;
 
 enum { P = 1, W = 2, U = 4, RSVD = 8, F = 16, PK = 32, PAGE_SIZE_BIT = 0x80 };
 
-/* Guest entries are read through a table of memory with an end, as through a memslot. */
-static spte_t *guest_entry(uint64_t gfn, int index)
-{
-	return gfn < guest_frames ? tables + gfn * ENTRIES + index : NULL;
-}
-
-static uint32_t gpte_access(uint64_t all)
-{
-	return (all & (W | U)) | !(all >> 63);
-}
-
 static int walk_fails(uint32_t error, uint32_t access)
 {
 	walker.error = error | (access & (W | U | F));
+	gptes_read += walker.max_level - walker.level + 1;
 	return 0;
 }
 
-/* Everything that the model's walk of four levels does, but what other formats and a second dimension need. */
 static int guest_walk(uint64_t address, uint32_t access)
 {
 	const uint64_t nx = 1ull << 63;
-	uint64_t pte = guest.root, all = ~nx, used;
-	uint32_t pte_access, error, code, not_smap;
-	uint64_t in_page;
-	int level = ROOT_LEVEL;
+	int level = role.root_level, shift = 12 + (level - 1) * role.level_bits;
+	uint64_t pte = guest.root, all = ~0ull, in_page;
+	uint32_t pte_access, error, code;
 
+	walker.address = address;
 	walker.max_level = level;
+	walker.level = level + 1;
+	walker.ptes[level + 1] = pte;
 	for (;; level--) {
-		int slot = level - 1;
-		int index = address >> (12 + 9 * slot) & 511;
+		int index = address >> shift & ((1 << role.level_bits) - 1);
 		uint64_t gfn = PFN(pte);
-		spte_t *entry;
 
+		/* Tables are found in memory that has an end, as a memslot has. */
+		if (role.special || gfn >= guest_frames)
+			return walk_fails(0, access);
+		pte = role.eight_bytes ? tables[gfn * ENTRIES + index] : ((uint32_t *)(tables + gfn * ENTRIES))[index];
+		walker.ptes[level] = pte;
 		walker.level = level;
-		walker.table_gfn[slot] = gfn;
-		walker.pte_gpa[slot] = gfn * 4096 + index * 8;
-		walker.pt_access[slot] = gpte_access(all);
-		entry = guest_entry(gfn, index);
-		if (!entry)
+		all &= pte ^ nx;
+		if (!(pte & role.present))
 			return walk_fails(0, access);
-		gptes_read++;
-		walker.ptep[slot] = entry;
-		pte = *entry;
-		all = (all & (pte & ~nx)) | ((all | pte) & nx);
-		if (!(pte & P))
-			return walk_fails(0, access);
-		if (pte & role.reserved[pte >> 7 & 1][slot] || role.bad_memory_types >> (pte & 63) & 1)
+		if (pte & role.reserved[pte >> 7 & 1][level])
 			return walk_fails(RSVD | P, access);
-		walker.ptes[slot] = pte;
 		if (level == 1 || (pte & PAGE_SIZE_BIT && level <= role.largest_page))
 			break;
+		shift -= role.level_bits;
 	}
-	pte_access = gpte_access(all);
+	pte_access = (all & (W | U)) | all >> 63;
 	code = access & (W | U | F);
-	not_smap = guest.ac ? RSVD : 0;
-	error = role.permissions[(code | not_smap) >> 1] >> pte_access & 1;
+	error = role.permissions[(code | (guest.ac ? RSVD : 0)) >> 1] >> pte_access & 1;
 	if (role.pkru_mask) {
 		uint32_t key = pte >> 59 & 15;
 
@@ -378,15 +364,17 @@ static int guest_walk(uint64_t address, uint32_t access)
 	}
 	if (error)
 		return walk_fails(error, access);
-	in_page = (1ull << 9 * (level - 1)) - 1;
+	in_page = (1ull << (shift - 12)) - 1;
 	walker.gfn = (PFN(pte) & ~in_page) | (address >> 12 & in_page);
-	if (!(access & W) && !(pte & role.dirty))
+	if (level == 2)
+		walker.gfn += (pte & role.pse36_mask) << 7;
+	if (!(access & W) && role.dirty && !(pte & role.dirty))
 		pte_access &= ~W;
 	walker.pte_access = pte_access;
-	used = all & role.accessed & (access & W ? pte >> 1 : ~0ull);
-	/* Every entry has been used before: bits need not be set here. */
-	if (!used)
+	/* Every entry has been used before: no bit needs to be set. */
+	if (role.accessed && !(all & role.accessed & (access & W ? pte >> 1 : ~0ull)))
 		exit(2);
+	gptes_read += walker.max_level - walker.level + 1;
 	return 1;
 }
 
@@ -406,10 +394,10 @@ static double run_walk(int64_t pages, int64_t walks, int repetitions)
 		if (tables[i])
 			tables[i] = (tables[i] & ~0xfffull) | 0x67;
 	for (int side = 0; side < 2; side++)
-		for (int slot = 0; slot < ROOT_LEVEL; slot++)
-			role.reserved[side][slot] = 0x3full << 46 | (slot == 3 ? 0x80 : 0) |
-						    (side && slot == 2 ? 0x3fffe000 : 0) |
-						    (side && slot == 1 ? 0x1fe000 : 0);
+		for (int level = 1; level <= ROOT_LEVEL; level++)
+			role.reserved[side][level] = 0x3full << 46 | (level == 4 ? 0x80 : 0) |
+						     (side && level == 3 ? 0x3fffe000 : 0) |
+						     (side && level == 2 ? 0x1fe000 : 0);
 	for (int entry = 0; entry < 16; entry++)
 		for (int access = 0; access < 8; access++) {
 			int code = entry << 1;
@@ -418,25 +406,22 @@ static double run_walk(int64_t pages, int64_t walks, int repetitions)
 
 			role.permissions[entry] |= fault << access;
 		}
-	role.largest_page = 3;
-	role.accessed = 0x20;
-	role.dirty = 0x40;
 	random_state = 1;
 	for (int64_t i = 0; i < walks; i++)
 		gfns[i] = FIRST_RAM_GFN + next_random() % (mapped * ENTRIES);
 	for (int i = 0; i <= repetitions; i++) {
 		double start = now(), ns;
-		uint64_t seen = 0, failed = 0;
+		uint64_t seen = 0, off = 0;
 
 		for (int64_t n = 0; n < walks; n++) {
-			/* `failed` is 0: it makes each walk wait for the one before, as a CPU's faults do. */
-			failed = !guest_walk((gfns[n] + failed) << 12, U);
+			/* `off` is 0: it makes each walk wait for the one before, as a CPU's faults do. */
+			seen += guest_walk((gfns[n] + off) << 12, U);
 			/* What follows is another fault: everything is read again. */
 			__asm__ volatile("" ::: "memory");
-			seen += walker.gfn == (uint64_t)gfns[n];
+			off = walker.gfn - gfns[n];
 		}
 		ns = (now() - start) / walks;
-		if (seen != (uint64_t)walks)
+		if (seen != (uint64_t)walks || walker.gfn != (uint64_t)gfns[walks - 1])
 			exit(2);
 		if (i > 0 && ns < best)
 			best = ns;

@@ -41,8 +41,6 @@ const GPTES_READ = Work.gptesRead;
 const PLACE_SHIFT = Place.SHIFT;
 const PTE_LO = Place.PTE_LO;
 const PTE_HI = Place.PTE_HI;
-const REAL_LO = Place.REAL_LO;
-const REAL_HI = Place.REAL_HI;
 /** What the walk of a table asks of a second dimension: its entries are written, to set accessed bits. KVM policy. */
 const TABLE_ACCESS = PFERR_USER | PFERR_WRITE;
 
@@ -86,10 +84,9 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
   const present = role.present | 0;
   const reservedHi = role.reservedHi | 0;
   const largestPage = role.largestPage | 0;
-  const ept = role.ept === true;
   const eightBytes = role.eightBytes === true;
-  const tablesMustBeWritable = role.tablesMustBeWritable === true;
-  const traceOn = mmu.trace.on === true;
+  // What few walks need is asked for with one question a level.
+  const special = role.ept || role.tablesMustBeWritable || nested !== undefined || mmu.trace.on === true;
 
   // What names the next table: CR3 or EPTP at first, then the entry read last.
   let lo = mmu.rootLo | 0;
@@ -101,7 +98,7 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
     hi = mmu.pdptrs[at | 1];
     level = 2;
     walker.begin(addrLo, addrHi, level, lo, hi);
-    if (traceOn) mmu.trace.emit(KVM_MMU_PAGING_ELEMENT, mmu.vcpu, lo, hi, 3);
+    if (mmu.trace.on) mmu.trace.emit(KVM_MMU_PAGING_ELEMENT, mmu.vcpu, lo, hi, 3);
     if ((lo & present) === 0) return fail(mmu, walker, access, 0, 0);
   } else walker.begin(addrLo, addrHi, level, lo, hi);
 
@@ -111,21 +108,10 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
   let shift = 12 + Math.imul(level - 1, levelBits);
   for (;; level--) {
     const index = linearIndex(addrLo, addrHi, shift, levelBits);
-    const place = level << PLACE_SHIFT;
-    if (nested !== undefined) {
-      const real = nested.translateGfn(pfnOfLanes(lo, hi), TABLE_ACCESS);
-      if (real < 0) {
-        if (role.rules.nestedFault === "lost") return fail(mmu, walker, access, 0, all);
-        walker.fault.copy(nested.fault);
-        return FAILED;
-      }
-      lo = addressLo(real);
-      hi = addressHi(real);
-      places[place | REAL_LO] = lo;
-      places[place | REAL_HI] = hi;
+    const table = special ? findTable(mmu, walker, level, lo, hi) : tables.find(lo, hi);
+    if (table < 0) {
+      return table === UNTRANSLATED ? failNested(mmu, walker, access, all) : fail(mmu, walker, access, 0, all);
     }
-    const table = tables.find(lo, hi);
-    if (table < 0 || (tablesMustBeWritable && !tables.isWritable(lo, hi))) return fail(mmu, walker, access, 0, all);
     const { lanes } = tables;
     if (eightBytes) {
       const at = table | (index << 1);
@@ -135,23 +121,24 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
       lo = lanes[table | index];
       hi = 0;
     }
+    const place = level << PLACE_SHIFT;
     places[place | PTE_LO] = lo;
     places[place | PTE_HI] = hi;
     walker.level = level;
-    if (traceOn) mmu.trace.emit(KVM_MMU_PAGING_ELEMENT, mmu.vcpu, lo, hi, level);
+    if (special && mmu.trace.on) mmu.trace.emit(KVM_MMU_PAGING_ELEMENT, mmu.vcpu, lo, hi, level);
 
     all &= lo;
     anyHi |= hi;
     if ((lo & present) === 0) return fail(mmu, walker, access, 0, all);
     const bad = (lo & reserved[((lo & PAGE_SIZE) >> 4) | level]) | (hi & reservedHi);
-    if (bad !== 0 || (ept && isBadMemoryType(role, lo))) {
-      return fail(mmu, walker, access, PFERR_RSVD | PFERR_PRESENT, all);
+    if (bad !== 0 || (special && isBadMemoryType(role, lo))) {
+      return fail(mmu, walker, access, PFERR_RSVD | PRESENT, all);
     }
     if (level === 1 || ((lo & PAGE_SIZE) !== 0 && level <= largestPage)) break;
     shift -= levelBits;
   }
 
-  const pteAccess = gpteAccess(ept, all, anyHi);
+  const pteAccess = gpteAccess(role.ept, all, anyHi);
   const denied = permissionFault(mmu, role, pteAccess, hi, access);
   if (denied !== 0) return fail(mmu, walker, access, denied, all);
 
@@ -177,6 +164,36 @@ function walkOnce(mmu: WalkMmu, walker: GuestWalker, linearLo: number, linearHi:
     if (updated === CHANGED) return RESTART;
   }
   return DONE;
+}
+
+/** No memory, or none that will do. */
+const UNREADABLE = -1;
+/** The second dimension has a fault. */
+const UNTRANSLATED = -2;
+
+/** Finds a table where there may be a second dimension, or memory that must be writable (`FNAME(walk_addr_generic)`). */
+function findTable(mmu: WalkMmu, walker: GuestWalker, level: number, tableLo: number, tableHi: number): number {
+  const { role, tables, nested } = mmu;
+  let lo = tableLo;
+  let hi = tableHi;
+  if (nested !== undefined) {
+    const real = nested.translateGfn(pfnOfLanes(lo, hi), TABLE_ACCESS);
+    if (real < 0) return UNTRANSLATED;
+    lo = addressLo(real);
+    hi = addressHi(real);
+    walker.places[(level << PLACE_SHIFT) | Place.REAL_LO] = lo;
+    walker.places[(level << PLACE_SHIFT) | Place.REAL_HI] = hi;
+  }
+  const table = tables.find(lo, hi);
+  return role.tablesMustBeWritable && table >= 0 && !tables.isWritable(lo, hi) ? UNREADABLE : table;
+}
+
+/** A table has no translation: the nested fault, or, by the rule of 3.11, one of the guest that says nothing. */
+function failNested(mmu: WalkMmu, walker: GuestWalker, access: number, all: number): number {
+  const { nested, role } = mmu;
+  if (nested === undefined || role.rules.nestedFault === "lost") return fail(mmu, walker, access, 0, all);
+  walker.fault.copy(nested.fault);
+  return FAILED;
 }
 
 /** Whether bits 5:0 of an EPT entry are a combination that must not be (`FNAME(is_bad_mt_xwr)`). */
