@@ -4,10 +4,10 @@ import type { GuestTables } from "./guest_tables.ts";
 /** Guest memory in one piece from frame 0 on, all zero, always writable, for tests, benches and tools. */
 export class FlatTables implements GuestTables {
   /** The memory as 32-bit words. */
-  readonly lanes: Int32Array;
+  declare readonly lanes: Int32Array;
   /** By frame: whether {@linkcode FlatTables.markPageDirty} was told of it. */
-  readonly dirty: Uint8Array;
-  readonly #frames: number;
+  declare readonly dirty: Uint8Array;
+  readonly #frames: number = 0;
 
   /** Makes the memory. @param frames How many frames, at most 2^20. */
   constructor(frames: number) {

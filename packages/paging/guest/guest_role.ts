@@ -56,46 +56,48 @@ interface RoleParts extends
 /**
  * All that a walk must know beside the tables, computed once when the guest sets a control register, as KVM does in
  * `kvm_calc_cpu_role` and `reset_guest_paging_metadata` (6.1 mmu.c).
+ *
+ * Its fields are declared and not defined: a field that is `undefined` first is checked at each use for what it holds.
  */
 export class GuestRole {
   /** The format of the tables. */
-  readonly format: GuestFormat;
+  declare readonly format: GuestFormat;
   /** The choices of the kernel. */
-  readonly rules: GuestWalkRules;
+  declare readonly rules: GuestWalkRules;
   /** Level of the root; see {@linkcode GuestFormat}, of which this and the next four are copies for the walk. */
-  readonly rootLevel: number;
+  declare readonly rootLevel: number;
   /** Bits of an index. */
-  readonly levelBits: number;
+  declare readonly levelBits: number;
   /** Bits of which an entry that is present has one. */
-  readonly present: number;
+  declare readonly present: number;
   /** Whether entries have 8 bytes, and not 4. */
-  readonly eightBytes: boolean;
+  declare readonly eightBytes: boolean;
   /** Whether this is EPT. */
-  readonly ept: boolean;
+  declare readonly ept: boolean;
   /** Whether a table in a read-only memslot cannot be read; see {@linkcode GuestWalkRules.readOnlyTables}. */
-  readonly tablesMustBeWritable: boolean;
+  declare readonly tablesMustBeWritable: boolean;
   /** Reserved bits among 31:0, by bit 7 of the entry and level; see {@linkcode ReservedBits}. */
-  readonly reserved: Int32Array;
+  declare readonly reserved: Int32Array;
   /** Reserved bits among 63:32, the same at every level. */
-  readonly reservedHi: number;
+  declare readonly reservedHi: number;
   /** Reserved bits of a PDPTE of PAE, two lanes. */
-  readonly pdpteReserved: Int32Array;
+  declare readonly pdpteReserved: Int32Array;
   /** Bits 5:0 that no EPT entry may have; nothing with other formats. */
-  readonly badMemoryTypes: Int32Array;
+  declare readonly badMemoryTypes: Int32Array;
   /** Who may do what; see `permissionBitmap`. */
-  readonly permissions: Uint8Array;
+  declare readonly permissions: Uint8Array;
   /** Which bits of a protection key count; see `pkruMask`. */
-  readonly pkruMask: number;
+  declare readonly pkruMask: number;
   /** The highest level at which bit 7 maps a page: 1, 2 or 3 (facts sheet 6.3). Above it is reserved or ignored. */
-  readonly largestPage: number;
+  declare readonly largestPage: number;
   /** The accessed bit; 0 where none is kept. */
-  readonly accessed: number;
+  declare readonly accessed: number;
   /** The dirty bit; 0 where none is kept. */
-  readonly dirty: number;
+  declare readonly dirty: number;
   /** The bits of a 4 MiB entry, from bit 13 on, that are address bits from 32 on (`PT32_DIR_PSE36_MASK`). */
-  readonly pse36Mask: number;
+  declare readonly pse36Mask: number;
   /** Whether the error code of a fetch says that it was one. */
-  readonly reportsFetch: boolean;
+  declare readonly reportsFetch: boolean;
 
   private constructor(
     state: PagingState | EptState,

@@ -42,7 +42,7 @@ export interface WalkMmuParts {
  */
 export class WalkMmu {
   /** How tables are read; set it when the guest sets a control register. */
-  role: GuestRole;
+  declare role: GuestRole;
   /** Bits 31:0 of CR3, or of the EPTP. */
   rootLo = 0;
   /** Bits 63:32 of CR3, or of the EPTP. */
@@ -56,17 +56,17 @@ export class WalkMmu {
   /** Exit qualification of the exit that is being served, if that is an EPT violation. */
   exitQualification = 0;
   /** Guest memory. */
-  readonly tables: GuestTables;
+  declare readonly tables: GuestTables;
   /** Work done. */
-  readonly counters: WorkCounters;
+  declare readonly counters: WorkCounters;
   /** Where tracepoints go. */
-  readonly trace: TraceSink;
+  declare readonly trace: TraceSink;
   /** The vCPU's number. */
-  readonly vcpu: number;
+  declare readonly vcpu: number;
   /** What translates the addresses of tables and pages. */
-  readonly nested: GpaTranslator | undefined;
+  declare readonly nested: GpaTranslator | undefined;
   /** Whether faults are for the hypervisor in the guest. */
-  readonly faultsAreNested: boolean;
+  declare readonly faultsAreNested: boolean;
 
   /** Makes one whose tables begin at frame 0. */
   constructor(parts: WalkMmuParts) {
