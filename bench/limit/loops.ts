@@ -7,15 +7,20 @@
 import {
   checkMmioSpte,
   directRole,
+  GuestWalker,
   levelOf,
   markMmioSpte,
   type Mmu,
   NO_PAGE,
+  PFERR_USER,
   type VcpuMmu,
+  walkAddr,
+  type WalkMmu,
   walkShadow,
 } from "@mmu-lab/paging";
 import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
 import type { Vm } from "@mmu-lab/machine";
+import { FIRST_GFN, guestTables } from "../guest_tables.ts";
 import { populatedVm, RAM_GPA } from "../populated_vm.ts";
 import { generation } from "../strategies/generation.ts";
 import type { LoopName, Sizes } from "./ratios.ts";
@@ -34,6 +39,7 @@ export function makeLoops(sizes: Sizes): Readonly<Record<LoopName, Loop>> {
     mark_check: markCheck(sizes.markPages, sizes.marks, markAndCheckSptes),
     mark_check_books: markCheck(sizes.markPages, sizes.marks, markAndCheckWithBooks),
     lookup: lookup(sizes.lookupPages, sizes.lookups),
+    walk: walk(sizes.walkPages, sizes.walks),
   };
 }
 
@@ -157,6 +163,33 @@ function walkAll(mmu: Mmu, vcpu: VcpuMmu, gfns: Int32Array): number {
     levels += walk.level;
   }
   return levels;
+}
+
+/** Walks four levels of guest tables for reads by user mode of random addresses that are mapped. */
+function walk(pages: number, walks: number): Loop {
+  const { mmu, mapped } = guestTables(pages);
+  const walker = new GuestWalker();
+  const random = generator();
+  const gfns = Int32Array.from({ length: walks }, () => FIRST_GFN + (random() % (mapped * 512)));
+  return () => {
+    const start = performance.now();
+    const seen = walkGuestTables(mmu, walker, gfns);
+    const ns = ((performance.now() - start) * 1e6) / walks;
+    if (seen !== walks) throw new Error("Cannot measure: a walk found another page");
+    return ns;
+  };
+}
+
+function walkGuestTables(mmu: WalkMmu, walker: GuestWalker, gfns: Int32Array): number {
+  let seen = 0;
+  let off = 0;
+  for (let n = 0; n < gfns.length; n++) {
+    // `off` is 0: it makes each walk wait for the one before, as a CPU's faults do.
+    const gfn = gfns[n] + off;
+    seen += walkAddr(mmu, walker, gfn << 12, gfn >>> 20, PFERR_USER) ? 1 : 0;
+    off = walker.gfn - gfns[n];
+  }
+  return off === 0 ? seen : -1;
 }
 
 function emptyVm(): Vm {

@@ -5,7 +5,7 @@
  */
 
 /** The inner loops, by their names in the output. */
-export const LOOPS = ["scan", "mark_check", "mark_check_books", "lookup"] as const;
+export const LOOPS = ["scan", "mark_check", "mark_check_books", "lookup", "walk"] as const;
 /** One of {@linkcode LOOPS}. */
 export type LoopName = (typeof LOOPS)[number];
 /** Nanoseconds an item, by loop. */
@@ -23,6 +23,10 @@ export interface Sizes {
   readonly markPages: number;
   /** Marks, and checks, in one repetition. */
   readonly marks: number;
+  /** Guest tables that are walked. */
+  readonly walkPages: number;
+  /** Walks of guest tables in one repetition. */
+  readonly walks: number;
 }
 
 /** One round: both sides measured one after the other, so that what slows the machine slows both. */
@@ -87,6 +91,7 @@ const ABOUT: Readonly<Record<LoopName, string>> = {
   mark_check: "mark and check, an MMIO spte",
   mark_check_books: "the same with all bookkeeping",
   lookup: "walk of 4 levels, a gfn",
+  walk: "guest walk of 4 levels, an address",
 };
 
 /** The table for people: times are medians of the rounds, ratios the model's time over that of C. */

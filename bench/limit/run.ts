@@ -21,7 +21,15 @@ const SOURCE = "bench/limit/reference.c";
 const BUILD = "bench/limit/build";
 const BINARY = `${BUILD}/reference`;
 
-const SIZES: Sizes = { scanPages: 2 ** 16, lookupPages: 2 ** 10, lookups: 2 ** 20, markPages: 16, marks: 2 ** 20 };
+const SIZES: Sizes = {
+  scanPages: 2 ** 16,
+  lookupPages: 2 ** 10,
+  lookups: 2 ** 20,
+  markPages: 16,
+  marks: 2 ** 20,
+  walkPages: 2 ** 10,
+  walks: 2 ** 20,
+};
 const ROUNDS = 7;
 /** Repetitions of a loop in a round, of which the fastest counts, and one more before them that does not. */
 const REPETITIONS = 9;
@@ -42,8 +50,8 @@ async function compile(): Promise<string | undefined> {
 }
 
 async function runReference(): Promise<Nanoseconds> {
-  const { scanPages, lookupPages, lookups, markPages, marks } = SIZES;
-  const args = [scanPages, lookupPages, lookups, markPages, marks, REPETITIONS].map(String);
+  const { scanPages, lookupPages, lookups, markPages, marks, walkPages, walks } = SIZES;
+  const args = [scanPages, lookupPages, lookups, markPages, marks, walkPages, walks, REPETITIONS].map(String);
   const { success, code, stdout } = await new Deno.Command(BINARY, { args }).output();
   if (!success) throw new Error(`Cannot run ${BINARY}: it ends with ${code}`);
   return parseReference(new TextDecoder().decode(stdout));

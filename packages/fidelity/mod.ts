@@ -1,6 +1,6 @@
 /**
  * Holds the model against a real kernel: carries out what a recording asked of KVM, and compares what came of it, event
- * by event.
+ * by event. Also the walker of guest page tables against recorded walks and against the architecture's rules.
  *
  * @example
  * ```ts
@@ -27,3 +27,9 @@ export * from "./align.ts";
 export * from "./page_renaming.ts";
 export * from "./event_collector.ts";
 export * from "./outcome.ts";
+export * from "./walks/walk_vector.ts";
+export * from "./walks/walk_replay.ts";
+export * from "./walks/replay_walk_file.ts";
+export * from "./access/architecture_rules.ts";
+export * from "./access/access_cases.ts";
+export * from "./access/access_check.ts";

@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { accessCommand } from "./access_command.ts";
 import { bugsCommand } from "./bugs_command.ts";
 import { checkCommand } from "./check_command.ts";
 import { compareCommand } from "./compare_command.ts";
@@ -8,6 +9,7 @@ import { demoCommand } from "./demo_command.ts";
 import { encodeCommand } from "./encode_command.ts";
 import { listCommand } from "./list_command.ts";
 import { simulateCommand } from "./simulate_command.ts";
+import { walksCommand } from "./walks_command.ts";
 
 /** All commands, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -17,6 +19,8 @@ export const COMMANDS: readonly Command[] = [
   checkCommand,
   bugsCommand,
   conformCommand,
+  walksCommand,
+  accessCommand,
   decodeCommand,
   encodeCommand,
   listCommand,

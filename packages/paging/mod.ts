@@ -3,6 +3,9 @@
  * a fault takes, MMIO or not. State is in {@linkcode Mmu} and {@linkcode VcpuMmu}; everything that can interleave is a
  * protocol in a file of its own.
  *
+ * And the walker of guest page tables: {@linkcode walkAddr} walks what a {@linkcode WalkMmu} describes, and leaves all it
+ * finds in a {@linkcode GuestWalker}.
+ *
  * Runs in Deno, Node and browsers.
  *
  * @example
@@ -49,3 +52,18 @@ export * from "./write_protect.ts";
 export * from "./mmu_control.ts";
 export * from "./hash_mmu.ts";
 export * from "./books.ts";
+export * from "./guest/format.ts";
+export * from "./guest/walk_rules.ts";
+export * from "./guest/guest_role.ts";
+export * from "./guest/reserved_bits.ts";
+export * from "./guest/permissions.ts";
+export * from "./guest/guest_tables.ts";
+export * from "./guest/flat_tables.ts";
+export * from "./guest/guest_walker.ts";
+export * from "./guest/walk_mmu.ts";
+export * from "./guest/walk_addr.ts";
+export * from "./guest/accessed_dirty.ts";
+export * from "./guest/load_pdptrs.ts";
+export * from "./guest/gva_to_gpa.ts";
+export * from "./guest/gpte_changed.ts";
+export * from "./guest/nested_translation.ts";

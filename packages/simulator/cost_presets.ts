@@ -43,6 +43,7 @@ const SLOT_SEARCH = "d4ae84a02bc6 (I. Mammedov, 2014)";
 /** What does not differ between the presets: choices, and what was reckoned without regard to the processor. */
 const COMMON = {
   walkReferences: choice(20, "a cache hit between L2 and L3"),
+  gptesRead: choice(40, "finding the slot that was found last, and a load from user memory between L2 and L3"),
   tlbHits: choice(0, "part of the guest's own time"),
   tlbFlushes: choice(500, "INVEPT or a new ASID, and the misses that follow"),
   remoteTlbFlushes: choice(2000, "an IPI and its answer; does not grow with the vCPUs"),
