@@ -1,4 +1,4 @@
-import { generation, narrowEra } from "@mmu-lab/invalidation";
+import { generation } from "@mmu-lab/invalidation";
 import { PROFILES } from "@mmu-lab/machine";
 import { ERAS } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11, type FaultRules } from "@mmu-lab/paging";
