@@ -96,6 +96,11 @@ class VmWorld implements World {
     return actor < this.#vm.vcpus.length || this.#vm.mmu.strategy.hashInto === undefined;
   }
 
+  get properties(): readonly string[] {
+    const atTheEnd = this.#endless ? [] : ["what is there is seen", "no second slow fault"];
+    return ["no stale MMIO", "no stale RAM", "progress", "no kernel warning", "books balance", ...atTheEnd];
+  }
+
   violation(): string | undefined {
     this.#monitor.look();
     const { warnings } = this.#vm.mmu;

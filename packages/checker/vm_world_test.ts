@@ -5,7 +5,9 @@ import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
 import type { CheckScenario } from "./check_scenario.ts";
 import { CHECK_SCENARIOS } from "./scenarios.ts";
 import { vmWorld } from "./vm_world.ts";
+import type { UpdatePhase } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
+import type { Protocol, StateHasher } from "@mmu-lab/protocol";
 
 /** The kernel with a generation of 3 bits. */
 function narrow(name: string): Profile {
@@ -78,6 +80,55 @@ Deno.test("a strategy that forgets mmu_lock gets its counterexample", () => {
   const { violation } = check(kernel, CHECK_SCENARIOS["create-used"]);
   assertStringIncludes(violation!.message, "does not hold mmu_lock");
 });
+
+/** A generation of its own, which each update moves by one in a phase of its publications. */
+class OwnNumber implements InvalidationStrategy {
+  readonly maxGeneration = 7;
+  #number = 0;
+
+  constructor(readonly name: string, readonly phase: UpdatePhase) {}
+
+  stamp(): number {
+    return this.#number;
+  }
+
+  isCurrent(stored: number): boolean {
+    return stored === this.#number;
+  }
+
+  // deno-lint-ignore require-yield
+  *onMemslotUpdate(phase: UpdatePhase): Protocol<void> {
+    if (phase === this.phase) this.#number = (this.#number + 1) % 8;
+  }
+
+  hashInto(hasher: StateHasher): void {
+    hasher.add(this.#number);
+  }
+}
+
+/** 5.13, whose vCPUs' caches are right, with a strategy that has a number of its own. */
+function withOwnNumber(phase: UpdatePhase): Profile {
+  return withStrategy(narrow("linux_5_13_ept"), () => new OwnNumber("ownNumber", phase), "ownNumber");
+}
+
+Deno.test("a strategy that reads the new generation early, before its memslots are visible, gets its counterexample", () => {
+  const { violation } = check(withOwnNumber("publishing"), CHECK_SCENARIOS.create);
+  assertStringIncludes(violation!.message, "stale MMIO");
+});
+
+Deno.test("a strategy that bumps after publishing gets its counterexample: an old spte is trusted, and then remembered", () => {
+  const { violation } = check(withOwnNumber("published"), CHECK_SCENARIOS["create-used"]);
+  assertStringIncludes(violation!.message, "stale MMIO");
+});
+
+for (const scenario of ["create-used", "flags"]) {
+  Deno.test(`the idea of 2013 with the later fixes is sound in every interleaving of '${scenario}'`, () => {
+    const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES.seedV2.create, "seedV2");
+    const report = check(kernel, CHECK_SCENARIOS[scenario]);
+    assertEquals(report.violation, undefined);
+    assert(report.exhaustive);
+  });
+}
 
 Deno.test("a strategy that never gives mmu_lock back gets its counterexample", () => {
   const greedy = (): InvalidationStrategy => ({

@@ -1,4 +1,5 @@
 import type { ExplorationProgress, ExplorationReport } from "./report.ts";
+import { propertiesOf } from "./run_of.ts";
 import { Search } from "./_search.ts";
 import type { WorldFactory } from "./world.ts";
 
@@ -38,7 +39,8 @@ const SHALLOW_BOUNDS: readonly number[] = [0, 1, 2];
  */
 export function explore(factory: WorldFactory, options: ExploreOptions = {}): ExplorationReport {
   const maxStates = options.maxStates ?? DEFAULT_MAX_STATES;
-  const total = { runs: 0, steps: 0, states: 0, pruned: 0, depth: 0 };
+  const properties = propertiesOf(factory());
+  const total = { properties, runs: 0, steps: 0, states: 0, pruned: 0, depth: 0 };
   const searchWithin = (bound: number | undefined): Search => {
     const search = new Search(factory, bound, maxStates, options.onProgress);
     search.explore();

@@ -7,11 +7,12 @@ import type { Replay } from "./replay.ts";
  * @param report The report.
  */
 export function formatReport(report: ExplorationReport): string {
-  const { verdict, exhaustive, scheduler, runs, steps, states, pruned, depth, violation } = report;
+  const { verdict, exhaustive, scheduler, properties, runs, steps, states, pruned, depth, violation } = report;
   const covered = exhaustive ? "every interleaving" : "not every interleaving";
   const lines = [
     verdict === "sound" ? `sound within bounds (${covered})` : verdict,
     `  scheduler  ${scheduler}`,
+    `  checked    ${properties.join(", ")}`,
     `  states     ${number(states)}, ${number(pruned)} met again`,
     `  runs       ${number(runs)}, ${number(steps)} steps in all, ${depth} in the longest`,
   ];

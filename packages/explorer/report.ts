@@ -9,6 +9,8 @@ export interface ExplorationReport {
   readonly exhaustive: boolean;
   /** Which scheduler explored, with its bounds, in words. */
   readonly scheduler: string;
+  /** What was looked for, in a few words each: the explorer's own properties and those of the world. */
+  readonly properties: readonly string[];
   /** Runs that were begun. */
   readonly runs: number;
   /** Steps that were taken, those that repeat the way to a state included. */

@@ -1,6 +1,15 @@
 import { type Protocol, StateHasher, type Step, TOUCHES_EVERYTHING, TOUCHES_NOTHING } from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "./world.ts";
 
+/** What every run looks for, whatever the world. */
+const EVERYWHERE = ["no error", "no deadlock", "locks in one order", "no lock kept at the end"] as const;
+
+/** What is looked for in a world, by the run, by the search if somebody goes on for ever, and by the world. */
+export function propertiesOf({ actors, properties = [] }: World): string[] {
+  const circles = actors.some(({ endless }) => endless) ? ["no livelock"] : [];
+  return [...properties, ...EVERYWHERE, ...circles];
+}
+
 /** One run of a world: the state after some steps, and what can happen next. */
 export class Run {
   /** The world. */

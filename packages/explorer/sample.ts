@@ -1,5 +1,5 @@
 import type { ExplorationReport } from "./report.ts";
-import { Run } from "./run_of.ts";
+import { propertiesOf, Run } from "./run_of.ts";
 import { countPreemptions, formatSchedule } from "./schedule.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { WorldFactory } from "./world.ts";
@@ -17,7 +17,8 @@ export const MAX_SAMPLED_STEPS: number = 100_000;
  */
 export function sample(factory: WorldFactory, scheduler: Scheduler, runs: number): ExplorationReport {
   const states = new Set<number>();
-  const total = { runs: 0, steps: 0, states: 0, pruned: 0, depth: 0 };
+  const properties = propertiesOf(factory());
+  const total = { properties, runs: 0, steps: 0, states: 0, pruned: 0, depth: 0 };
   for (let i = 0; i < runs; i++) {
     const run = new Run(factory);
     scheduler.begin(i, run.world.actors.length);

@@ -44,6 +44,8 @@ export interface World {
    * `auditTouches` compares the claim with what happens.
    */
   saysWhatItTouches?(actor: number): boolean;
+  /** What {@linkcode World.violation} and {@linkcode World.finalViolation} look for, in a few words each. */
+  readonly properties?: readonly string[];
   /**
    * What is wrong now, or `undefined`. Asked after every step.
    *

@@ -27,7 +27,7 @@ export const bugsCommand: Command = {
     ...Object.values(BUGS).map(({ id, title }) => `  ${id}  ${title}`),
     "",
     'JSON: [{"id":"B04","found":true,"fixedIsClean":true,"schedules":..,"states":..,"steps":..,"schedule":".."}];',
-    "schedules and states: how many until it was found; steps: those of the schedule, which is null if none was found.",
+    "schedules, states: how many until it was found; steps: those of the schedule, which is null if none was found.",
   ],
   examples: [
     { args: "bugs", does: "bugs of history, found again" },
@@ -65,14 +65,23 @@ function toRecord({ bug, found, fixedIsClean, report }: Result) {
 }
 
 function toTable(results: readonly Result[]): string {
-  const heading = ["bug", "found", "states until", "steps", "fix clean", "fix commit    title"];
+  const heading = [
+    "bug",
+    "found",
+    "schedules",
+    "states",
+    "steps",
+    "fix clean",
+    "fixed by      title, and kernels that have it",
+  ];
   const rows = results.map(({ bug, found, fixedIsClean, report }) => [
     bug.id,
     found ? "yes" : "NO",
+    formatNumber(report.runs),
     formatNumber(report.states),
     report.violation === undefined ? "-" : String(report.violation.steps),
     fixedIsClean ? "yes" : "NO",
-    `${(bug.fixedBy.commit ?? "-").padEnd(12)}  ${bug.title}`,
+    `${(bug.fixedBy.commit ?? "-").padEnd(12)}  ${bug.title} (${bug.kernels})`,
   ]);
   const width = Math.max(...[heading, ...rows].map((row) => row.at(-1)!.length));
   return textTable([heading, ...rows].map((row) => [...row.slice(0, -1), row.at(-1)!.padEnd(width)]));

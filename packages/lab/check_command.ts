@@ -81,7 +81,7 @@ export const checkCommand: Command = {
     "'budget exhausted' (4: nothing is wrong in what was covered, but that is not everything). With all, the worst.",
     'JSON: {"version":1,"profile":..,"strategy":..,"scenario":..,"vcpus":..,"updates":..,"bits":null|N,',
     '"settled":"returned"|"published","report":{"verdict":"sound"|"unsound"|"budget exhausted","exhaustive":..,',
-    '"scheduler":..,"runs":..,"steps":..,"states":..,"pruned":..,"depth":..,',
+    '"scheduler":..,"properties":[..],"runs":..,"steps":..,"states":..,"pruned":..,"depth":..,',
     '"violation":{"message":..,"schedule":..,"steps":..,"preemptions":..}}}',
   ],
   examples: [

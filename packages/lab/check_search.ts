@@ -109,7 +109,8 @@ function replayed(args: CommandArgs): CheckSearch {
   return (world) => {
     try {
       const { steps, violation, done } = replay(world, schedule);
-      const counts = { runs: 1, steps: steps.length, states: steps.length, pruned: 0, depth: steps.length };
+      const { properties = [] } = world();
+      const counts = { properties, runs: 1, steps: steps.length, states: steps.length, pruned: 0, depth: steps.length };
       const report = { exhaustive: false, scheduler: "replay", ...counts } as const;
       if (violation !== undefined) {
         const found = { message: violation, schedule, ...sizeOf(world, schedule) };
