@@ -5,6 +5,9 @@ import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
 import { formatNumber, textTable } from "./text_table.ts";
 
+/** Room for the kernels that have a bug, in the table. */
+const KERNELS_WIDTH = 23;
+
 /** A bug of the corpus with what became of looking for it. */
 interface Result extends FoundBug {
   readonly bug: Bug;
@@ -65,26 +68,20 @@ function toRecord({ bug, found, fixedIsClean, report }: Result) {
 }
 
 function toTable(results: readonly Result[]): string {
-  const heading = [
-    "bug",
-    "found",
-    "schedules",
-    "states",
-    "steps",
-    "fix clean",
-    "fixed by      title, and kernels that have it",
-  ];
+  const heading = ["bug", "found", "schedules", "steps", "fix clean"];
+  const words = (kernels: string, commit: string, title: string) =>
+    `${kernels.padEnd(KERNELS_WIDTH)}  ${commit.padEnd(12)}  ${title}`;
   const rows = results.map(({ bug, found, fixedIsClean, report }) => [
     bug.id,
     found ? "yes" : "NO",
     formatNumber(report.runs),
-    formatNumber(report.states),
     report.violation === undefined ? "-" : String(report.violation.steps),
     fixedIsClean ? "yes" : "NO",
-    `${(bug.fixedBy.commit ?? "-").padEnd(12)}  ${bug.title} (${bug.kernels})`,
+    words(bug.kernels, bug.fixedBy.commit ?? "-", bug.title),
   ]);
-  const width = Math.max(...[heading, ...rows].map((row) => row.at(-1)!.length));
-  return textTable([heading, ...rows].map((row) => [...row.slice(0, -1), row.at(-1)!.padEnd(width)]));
+  const all = [[...heading, words("kernels", "fixed by", "title")], ...rows];
+  const width = Math.max(...all.map((row) => row.at(-1)!.length));
+  return textTable(all.map((row) => [...row.slice(0, -1), row.at(-1)!.padEnd(width)]));
 }
 
 function toStory({ bug, found, report, fixedReport, fixedIsClean }: Result): string {

@@ -150,7 +150,7 @@ export const ENCODING_BUGS: readonly Bug[] = [
   {
     id: "B13",
     title: "the bit that marks MMIO sptes is the one that says encrypted: no fault",
-    kernels: "until its fix, AMD with memory encryption",
+    kernels: "AMD SME, until its fix",
     fixedBy: {
       commit: "52918ed5fcf0",
       subject: "KVM: SVM: Override default MMIO mask if memory encryption is enabled",
@@ -163,7 +163,7 @@ export const ENCODING_BUGS: readonly Bug[] = [
   {
     id: "B14",
     title: "the gfn is read from bits of the mark, on a processor that needs no such care",
-    kernels: "from the fix of B13 to its own, AMD with memory encryption",
+    kernels: "AMD SME, after B13's fix",
     fixedBy: { commit: "d43e2675e96f", subject: "KVM: x86: only do L1TF workaround on affected processors" },
     note: "Memory encryption takes five of 48 address bits, and the width of the cache, which stays, was looked at.",
     breaks: "books",
@@ -174,7 +174,7 @@ export const ENCODING_BUGS: readonly Bug[] = [
   {
     id: "B15",
     title: "bits that select a key are taken for reserved: no fault",
-    kernels: "until its fix, Intel with several encryption keys",
+    kernels: "Intel MKTME",
     fixedBy: {
       commit: "f3ecb59dd49f",
       subject: "kvm: x86: Fix reserved bits related calculation errors caused by MKTME",
@@ -188,7 +188,7 @@ export const ENCODING_BUGS: readonly Bug[] = [
   {
     id: "B16",
     title: "with 52 address bits no bit is reserved, and the mark lies over the gfn",
-    kernels: "until its fix, on hosts with 52 address bits",
+    kernels: "52 address bits",
     fixedBy: {
       commit: "6129ed877d40",
       subject: "KVM: x86/mmu: Set mmio_value to '0' if reserved #PF can't be generated",

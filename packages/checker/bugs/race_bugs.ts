@@ -38,9 +38,10 @@ export const RACE_BUGS: readonly Bug[] = [
   {
     id: "B10",
     title: "a start value of -150 has the in-progress flag set: nothing is remembered",
-    kernels: "none: the value went before the flag came to bit 63",
+    kernels: "none (averted)",
     fixedBy: { commit: "0e32958ec449", subject: "KVM: Remove the hack to trigger memslot generation wraparound" },
-    note: "The first update clears the flag, so it shows only in a VM that KVM gives no slot of its own.",
+    note:
+      "The value went before the flag came to bit 63. The first update clears the flag, so it shows only in a VM that KVM gives no slot of its own.",
     breaks: "liveness",
     profile: () => beginningAt(-150),
     fixed: () => beginningAt(0),

@@ -83,8 +83,9 @@ export const STALE_BUGS: readonly Bug[] = [
   {
     id: "B20",
     title: "in system management mode a vCPU's MMIO cache looks at the generation of the other address space",
-    kernels: "4.2 to 2026, CVE-2026-99082",
+    kernels: "4.2 to 2026",
     fixedBy: { commit: "b3e6212dea2e", subject: "KVM: x86: Use active memslots for the per-vCPU MMIO cache" },
+    note: "CVE-2026-99082.",
     breaks: "stale MMIO",
     profile: () => linux513({ cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" } }),
     fixed: () => linux513({ cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" } }),
