@@ -6,10 +6,8 @@ Deno.test("lab bugs finds the whole corpus, and every fix is clean", async () =>
   const { code, output, errors } = await lab("bugs");
   assertEquals(code, 0, errors);
   const [heading, ...rows] = output.trimEnd().split("\n");
-  assertEquals(
-    heading,
-    "bug  found  schedules  states  steps  fix clean  fixed by      title, and kernels that have it",
-  );
+  const columns = ["bug", "found", "schedules", "steps", "fix clean", "kernels", "fixed by", "title"];
+  assertEquals(heading.trim().split(/ {2,}/), columns);
   assertEquals(rows.map((row) => row.slice(0, 3)), Object.keys(BUGS));
   assert(!output.includes("NO"));
   assertStringIncludes(output, "152482580a1b  the number is published before the wrap zap");
