@@ -8,6 +8,7 @@ import { decodeCommand } from "./decode_command.ts";
 import { demoCommand } from "./demo_command.ts";
 import { encodeCommand } from "./encode_command.ts";
 import { listCommand } from "./list_command.ts";
+import { replayCommand } from "./replay_command.ts";
 import { simulateCommand } from "./simulate_command.ts";
 import { walksCommand } from "./walks_command.ts";
 
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Command[] = [
   checkCommand,
   bugsCommand,
   conformCommand,
+  replayCommand,
   walksCommand,
   accessCommand,
   decodeCommand,

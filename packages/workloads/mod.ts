@@ -24,6 +24,7 @@ export * from "./scenario_error.ts";
 export * from "./run_operation.ts";
 export * from "./scenario_from_recording.ts";
 export * from "./scenario_from_trace.ts";
+export * from "./trace_summary.ts";
 export * from "./unmodelled_operation_error.ts";
 export * from "./validate_scenario.ts";
 export * from "./workload.ts";
