@@ -6,6 +6,7 @@ import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { walkShadow } from "./shadow_walk.ts";
 import { SPTE_HOST_WRITABLE, SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_WRITABLE } from "./spte_bits.ts";
 import { sptepOf } from "./trace_page.ts";
+import { READS_TABLES } from "./touches.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 const FAST = PFERR_PRESENT | PFERR_WRITE;
@@ -21,6 +22,7 @@ const LOCKLESSLY_WRITABLE = SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE;
 export function fastPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, level: number, errorCode: number): boolean {
   if ((errorCode & PFERR_RSVD) !== 0 || (errorCode & FAST) !== FAST) return false;
   const gfn = Math.floor(gpa / 4096);
+  mmu.execution.touched |= READS_TABLES;
   walkShadow(mmu, vcpu, gfn, level);
   const { page, index, lo, hi } = vcpu.walk;
   const again = tryFix(mmu, vcpu, level);

@@ -4,6 +4,7 @@ import { checkMmioSpte } from "./mmio_spte.ts";
 import type { Mmu } from "./mmu.ts";
 import { walkShadow } from "./shadow_walk.ts";
 import { CHECK_GENERATION, CHECK_MMIO_CACHE, FILL_MMIO_CACHE, LOCKLESS_WALK } from "./steps.ts";
+import { READS_TABLES } from "./touches.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** What becomes of a fault on an MMIO spte (`RET_MMIO_PF_*`, 3.11 mmu.h; facts sheet 2.6). */
@@ -47,6 +48,7 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     return MmioFault.EMULATE;
   }
   yield LOCKLESS_WALK;
+  mmu.execution.touched |= READS_TABLES;
   walkShadow(mmu, vcpu, Math.floor(gpa / 4096));
   const { lo, hi } = vcpu.walk;
   mmu.execution.observe(lo);

@@ -4,7 +4,6 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { SPTE_LARGE, SPTE_PRESENT } from "./spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
-import { READS_TABLES } from "./touches.ts";
 
 /** 2^(-9 (level - 1)) at index `level`: what a gfn is multiplied by to find its index. Exact, being powers of two. */
 const INVERSE_PAGES = [0, 1, 2 ** -9, 2 ** -18, 2 ** -27, 2 ** -36];
@@ -19,12 +18,13 @@ export function entryIndex(gfn: Gfn, level: number): number {
  * read last in `vcpu.walk` (`walk_shadow_page_get_mmio_spte`, 3.11 mmu.c). Reading takes no lock: that it is one atomic
  * act is a modelling choice, and stands for the interrupts that the kernel disables meanwhile (facts sheet 3.3).
  *
+ * It is called so often that its callers say that it reads the tables (`READS_TABLES`).
+ *
  * Without a root the entry is 0, as from 4.10 on; 3.11 would follow the invalid root.
  */
 export function walkShadow(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, stopLevel: number = 1): void {
   const { pool, counters, layout } = mmu;
   const walk = vcpu.walk;
-  mmu.execution.touched |= READS_TABLES;
   let page = vcpu.root;
   if (page === NO_PAGE) {
     walk.page = page;

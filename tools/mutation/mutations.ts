@@ -667,7 +667,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "walk-touches-nothing",
-    file: "packages/paging/shadow_walk.ts",
+    file: "packages/paging/mmio_page_fault.ts",
     find: "mmu.execution.touched |= READS_TABLES;",
     replace: "",
     what: "The lockless walk does not say that it reads the tables.",
