@@ -1,5 +1,11 @@
-/** What is wrong with a circle. */
-export const LIVELOCK = "livelock: actors may go round for ever, although everybody gets a turn";
+import { formatSchedule } from "./schedule.ts";
+
+/** What is wrong with a circle, by who takes each step of it. */
+export function livelockOf(round: readonly number[]): string {
+  return `livelock: ${
+    formatSchedule(round)
+  }, the end of the schedule, may go round for ever, though everybody gets a turn`;
+}
 
 /** A state of a world in which some actor never ends, as far as circles are concerned. */
 interface Node {
@@ -28,9 +34,9 @@ export class StateGraph {
    * Finds a circle in which whoever can go on anywhere does (strong fairness: the kernel's spin locks are queued, nobody
    * starves at one). As no run is over in it, somebody goes round who should end, or waits for ever.
    *
-   * @returns Who takes each step, from the first state into the circle and once round it; or nothing if there is none.
+   * @returns Who takes each step, from the first state into the circle, and once round it; or nothing if there is none.
    */
-  fairCircle(): number[] | undefined {
+  fairCircle(): { way: number[]; round: number[] } | undefined {
     const work: (readonly number[])[] = [[...this.#nodes.keys()]];
     for (let states = work.pop(); states !== undefined; states = work.pop()) {
       for (const component of this.#components(states)) {
@@ -38,7 +44,9 @@ export class StateGraph {
         const going = this.#goingIn(inside);
         if (going === 0) continue;
         const starving = component.filter((key) => (this.#nodes.get(key)!.enabled & ~going) !== 0);
-        if (starving.length === 0) return [...this.#wayTo(component[0]), ...this.#round(component[0], inside, going)];
+        if (starving.length === 0) {
+          return { way: this.#wayTo(component[0]), round: this.#round(component[0], inside, going) };
+        }
         const left = new Set(starving);
         work.push(component.filter((key) => !left.has(key)));
       }

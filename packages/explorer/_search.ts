@@ -1,7 +1,7 @@
 import type { ExplorationProgress, Violation } from "./report.ts";
 import { Run } from "./run_of.ts";
 import { formatSchedule } from "./schedule.ts";
-import { LIVELOCK, StateGraph } from "./_livelock.ts";
+import { livelockOf, StateGraph } from "./_livelock.ts";
 import { placesOf, type Sleep, sleepAfter, wakened } from "./_sleep.ts";
 import type { WorldFactory } from "./world.ts";
 
@@ -102,11 +102,11 @@ export class Search {
     this.#run = new Run(this.factory);
     this.runs++;
     let preemptions = 0;
-    for (const actor of circle) {
+    for (const actor of [...circle.way, ...circle.round]) {
       preemptions += this.#preempts(actor);
       this.#run.advance(actor);
     }
-    this.#report(LIVELOCK, preemptions);
+    this.#report(livelockOf(circle.round), preemptions);
   }
 
   #frame(key: number, preemptions: number, sleep: Sleep, awake: readonly number[]): Frame {

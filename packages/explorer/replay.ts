@@ -1,4 +1,4 @@
-import { isFairCircle, LIVELOCK } from "./_livelock.ts";
+import { isFairCircle, livelockOf } from "./_livelock.ts";
 import { Run } from "./run_of.ts";
 import { parseSchedule } from "./schedule.ts";
 import type { WorldFactory } from "./world.ts";
@@ -48,5 +48,5 @@ export function replay(factory: WorldFactory, schedule: string): Replay {
   const first = world.actors.some(({ endless }) => endless) ? keys.indexOf(keys.at(-1)!) : keys.length;
   const goesRound = run.violation === undefined && first < keys.length - 1 &&
     isFairCircle(run.choices.slice(first), enabled.slice(first));
-  return { steps, violation: goesRound ? LIVELOCK : run.violation, done: run.done };
+  return { steps, violation: goesRound ? livelockOf(run.choices.slice(first)) : run.violation, done: run.done };
 }
