@@ -42,7 +42,7 @@ export class GuestFault {
 /**
  * What is kept of each level of a walk, as places in {@linkcode GuestWalker.places}: that of level n begins at
  * `n << Place.SHIFT`. The rest follows from these and the address: to keep table, index and access of each level too made
- * a walk half as long again.
+ * a walk a fifth longer.
  */
 export const Place = {
   /** Bits 31:0 of the entry. */

@@ -115,12 +115,13 @@ Deno.test("walkAddr() with SMAP heeds EFLAGS.AC, but not for an implicit access"
 
 Deno.test("walkAddr() asks PKRU for the key of the leaf, and says so in the error code", () => {
   const key = 5n;
-  const world = new GuestWorld({ paging: { cr4Pke: true } });
+  const world = new GuestWorld({ paging: { cr4Pke: true }, traced: true });
   world.link(USED | (3n << 59n), USED, USED, LEAF | (key << 59n));
   assert(world.walk(PFERR_USER | PFERR_WRITE));
   world.mmu.pkru = 2 << (2 * 5);
   assertEquals(world.outcome(PFERR_USER), "gfn 12345 level 1 access 7");
   assertEquals(world.outcome(PFERR_USER | PFERR_WRITE), "page-fault 27");
+  assertEquals(world.events.at(-1), "kvm_mmu_walker_error: pferr 27 P|W|U|0x20");
   world.mmu.pkru = 1 << (2 * 5);
   assertEquals(world.outcome(PFERR_USER), "page-fault 25");
   assertEquals(world.outcome(PFERR_USER | PFERR_FETCH), "gfn 12345 level 1 access 7");
