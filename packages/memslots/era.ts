@@ -48,7 +48,7 @@ export interface Era {
 }
 
 /** The eras that are modelled; see facts sheet 4.8. */
-export type EraName = "G0" | "G1" | "G1b" | "G2" | "G3" | "G3s" | "G7" | "G8";
+export type EraName = "G0" | "G1" | "G1b" | "G2" | "G3" | "G3s" | "G4" | "G7" | "G8";
 
 const fromZero = () => 0;
 const simple: GenerationRule = {
@@ -117,6 +117,12 @@ export const ERAS: Readonly<Record<EraName, Era>> = {
     kernels: "4.19.y with the fixes of 2019",
     memslots: apart,
     mmio: { mask: 0xfffff, bias: 0, wrap: { kind: "zero", ignore: 3 }, wrapCheckedAt: "published" },
+  },
+  G4: {
+    name: "G4",
+    kernels: "5.1 to 5.3",
+    memslots: flagged,
+    mmio: { mask: 0x7ffff, bias: 0, wrap: { kind: "zero", ignore: 1 }, wrapCheckedAt: "published" },
   },
   G7: {
     name: "G7",

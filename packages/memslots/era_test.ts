@@ -26,6 +26,7 @@ Deno.test("ERAS zap for the first time after the updates of facts sheet 4.8 and 
   assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G2, asId)), [75, 75]);
   assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G3, asId)), [undefined, 37]);
   assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G3s, asId)), [38, 37]);
+  assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G4, asId)), [262144, 262144]);
   assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G7, asId)), [131072, 131072]);
   assertEquals([0, 1].map((asId) => updatesUntilWrapZap(ERAS.G8, asId)), [262144, 262144]);
 });
