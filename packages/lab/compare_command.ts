@@ -1,4 +1,4 @@
-import { PROFILES } from "@mmu-lab/machine";
+import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { WORKLOADS } from "@mmu-lab/workloads";
 import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
@@ -7,7 +7,7 @@ import { formatComparison } from "./format_comparison.ts";
 import { InputError, messageOf } from "./input_error.ts";
 import type { Io } from "./io.ts";
 import { type LoadedScenario, loadScenario } from "./load_scenario.ts";
-import { chosenStrategies } from "./load_strategies.ts";
+import { chosenKernels, chosenStrategies, type RaceEntry } from "./load_strategies.ts";
 import { MEASURES } from "./measures.ts";
 import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
@@ -31,6 +31,11 @@ export const compareCommand: Command = {
   operands: "[TRACE...]",
   options: [
     { name: "strategies", value: "A,B,..", summary: "who races: names, or paths of modules; see below" },
+    {
+      name: "kernels",
+      value: "P,Q,..",
+      summary: "whole kernels race instead, each with its own strategy, or P+STRATEGY",
+    },
     { name: "profile", value: "P", summary: `kernel and processor; ${DEFAULT_PROFILE} unless told` },
     { name: "workload", value: "W", summary: `what to generate without TRACE; ${DEFAULT_WORKLOAD} unless told` },
     ...SIZES,
@@ -44,6 +49,8 @@ export const compareCommand: Command = {
     "The profile is linux_3_17_ept because 3.11 as released has bug B01: a vCPU's own MMIO cache answers for a page that",
     "has become memory, whatever the strategy. --profile linux_3_11_ept shows it.",
     "",
+    "With --kernels a column is a kernel, and profile is null in JSON.",
+    "",
     'JSON: {"version":1,"scenario":..,"source":..,"operations":..,"profile":..,"strategies":[{"name":..,"sound":true,',
     '"counters":{..},"firstStale":{..}}]}; sound says that no access went the wrong way on this run, firstStale is',
     "there where one did. The counters, exact and the same on every machine:",
@@ -54,11 +61,15 @@ export const compareCommand: Command = {
     { args: "compare trace.txt.gz --strategies generation,none", does: "a recorded trace" },
     { args: "compare --strategies ./examples/my_strategy.ts,generation", does: "a strategy of your own" },
     { args: "compare --workload vga-toggle --profile linux_3_11_ept", does: "bug B01" },
+    {
+      args: "compare trace.txt.gz --kernels linux_3_10_ept,linux_3_11_ept,linux_5_13_ept,linux_5_13_ept+hybrid",
+      does: "what other kernels would have done with the same guest",
+    },
   ],
   async run(args, io) {
     const profile = named("profile", args.text("profile") ?? DEFAULT_PROFILE, PROFILES);
+    const { entries, notes } = await entriesOf(args, profile, io);
     const scenarios = await scenariosOf(args, io);
-    const { entries, notes } = await chosenStrategies(args.text("strategies"), profile, io);
     const comparisons = await withProgress(io, (line) => {
       const progress = line.update.bind(line);
       return scenarios.map((scenario) => compareStrategies({ ...scenario, profile, entries, progress }));
@@ -67,12 +78,26 @@ export const compareCommand: Command = {
       io.stderr(`lab compare: note: ${note}\n`);
     }
     const texts = comparisons.map((comparison) =>
-      args.flag("json") ? JSON.stringify(comparison) + "\n" : formatComparison(comparison, profile)
+      args.flag("json") ? JSON.stringify(comparison) + "\n" : formatComparison(comparison)
     );
     io.stdout(texts.join(args.flag("json") ? "" : "\n"));
     return ExitCode.DONE;
   },
 };
+
+async function entriesOf(
+  args: CommandArgs,
+  profile: Profile,
+  io: Io,
+): Promise<{ entries: RaceEntry[]; notes: string[] }> {
+  const kernels = args.text("kernels");
+  if (kernels === undefined) return await chosenStrategies(args.text("strategies"), profile, io);
+  const stray = ["profile", "strategies"].find((name) => args.text(name) !== undefined);
+  if (stray !== undefined) {
+    throw new InputError(`Option '--${stray}' does not go with '--kernels': leave out one of them`);
+  }
+  return { entries: chosenKernels(kernels), notes: [] };
+}
 
 async function scenariosOf(args: CommandArgs, io: Io): Promise<LoadedScenario[]> {
   const { operands } = args;

@@ -43,8 +43,8 @@ export interface Comparison {
   readonly source: string;
   /** How many operations it has. */
   readonly operations: number;
-  /** Name of the profile. */
-  readonly profile: string;
+  /** Name of the profile; `null` where whole kernels race, and the names of the strategies are theirs. */
+  readonly profile: string | null;
   /** The strategies, in the order asked for. */
   readonly strategies: readonly StrategyResult[];
 }
@@ -57,7 +57,7 @@ export interface ComparisonInput {
   readonly source: string;
   /** Whether somebody wrote it, so that a memslot call that the kernel refuses is a mistake. */
   readonly written: boolean;
-  /** The kernel and processor. */
+  /** The kernel and processor, for all that bring none of their own. */
   readonly profile: Profile;
   /** Who races. */
   readonly entries: readonly RaceEntry[];
@@ -73,16 +73,27 @@ export interface ComparisonInput {
 export function compareStrategies(input: ComparisonInput): Comparison {
   const { scenario, source, profile, entries, progress } = input;
   const length = scenario.operations.length;
+  const onOne = entries.every((entry) => entry.profile === undefined);
   const strategies = entries.map((entry, runner) => {
     const done = (operations: number) => progress?.(entry.name, runner * length + operations, entries.length * length);
-    const run = blaming(entry, () =>
-      runScenario(scenario, withStrategy(profile, entry.create, entry.name), {
-        progress: done,
-        ...(input.written ? { refused: (...call) => refuse(source, ...call) } : {}),
-      }));
+    const run = blaming(
+      entry,
+      () =>
+        runScenario(scenario, withStrategy(entry.profile ?? profile, entry.create, entry.name), {
+          progress: done,
+          ...(input.written ? { refused: (...call) => refuse(source, ...call) } : {}),
+        }),
+    );
     return resultOf(entry.name, run.counters, run.firstStale);
   });
-  return { version: 1, scenario: scenario.name, source, operations: length, profile: profile.name, strategies };
+  return {
+    version: 1,
+    scenario: scenario.name,
+    source,
+    operations: length,
+    profile: onOne ? profile.name : null,
+    strategies,
+  };
 }
 
 function resultOf(name: string, counters: Counters, stale: FirstStale | undefined): StrategyResult {

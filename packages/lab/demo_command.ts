@@ -70,5 +70,5 @@ function facts(recording: Recording): string {
 function compare(loaded: Pick<LoadedScenario, "scenario" | "source">): string {
   const profile = PROFILES[DEFAULT_PROFILE];
   const { entries } = defaultStrategies(profile);
-  return formatComparison(compareStrategies({ ...loaded, written: false, profile, entries }), profile);
+  return formatComparison(compareStrategies({ ...loaded, written: false, profile, entries }));
 }

@@ -1,4 +1,4 @@
-import type { Profile } from "@mmu-lab/machine";
+import { PROFILES } from "@mmu-lab/machine";
 import type { Comparison, StrategyResult } from "./comparison.ts";
 import { type Counters, type Measure, type MeasureKey, MEASURES } from "./measures.ts";
 import { formatNumber, textTable } from "./text_table.ts";
@@ -11,10 +11,9 @@ const ONLY_IF_ANY: ReadonlySet<MeasureKey> = new Set(["staleByCache", "staleBySp
  * Prints a comparison: a table with the strategies as columns, and what it shows, in a few sentences.
  *
  * @param comparison What was counted.
- * @param profile The profile, for its summary.
  */
-export function formatComparison(comparison: Comparison, profile: Profile): string {
-  const { scenario, source, operations, strategies } = comparison;
+export function formatComparison(comparison: Comparison): string {
+  const { scenario, source, operations, profile, strategies } = comparison;
   const rows = MEASURES.filter(({ key }) =>
     !ONLY_IF_ANY.has(key) || strategies.some(({ counters }) => counters[key] > 0)
   );
@@ -24,7 +23,7 @@ export function formatComparison(comparison: Comparison, profile: Profile): stri
   ];
   return [
     `${scenario}: ${formatNumber(operations)} operations, from ${source}\n`,
-    `on ${profile.name}: ${profile.summary}\n\n`,
+    profile === null ? "each on its own kernel\n\n" : `on ${profile}: ${PROFILES[profile].summary}\n\n`,
     textTable([["", ...strategies.map(({ name }) => name)], ...rows.map(row)]),
     "\n",
     ...findings(strategies, profile).map((finding) => wrapText(finding) + "\n"),
@@ -32,7 +31,7 @@ export function formatComparison(comparison: Comparison, profile: Profile): stri
 }
 
 /** What a comparison shows, in sentences: who was wrong, and who pays for what. */
-function findings(strategies: readonly StrategyResult[], profile: Profile): string[] {
+function findings(strategies: readonly StrategyResult[], profile: string | null): string[] {
   return [...unsound(strategies), ...cacheBug(strategies, profile), ...price(strategies)];
 }
 
@@ -54,13 +53,13 @@ function describe({ operation, seq, op, vcpu, gpa, expected }: NonNullable<Strat
   return `${place}: vCPU ${vcpu}, ${op} of ${gpa}, ${reached}`;
 }
 
-function cacheBug(strategies: readonly StrategyResult[], profile: Profile): string[] {
+function cacheBug(strategies: readonly StrategyResult[], profile: string | null): string[] {
   const hit = strategies.filter(({ counters }) => counters.staleByCache > 0);
   if (hit.length === 0) return [];
   const first = hit.find(({ firstStale }) => firstStale?.byCache)?.firstStale;
   return [
     `The wrong answers under ${listOf(hit.map(({ name }) => name))} that came from the vCPU's own MMIO cache are ` +
-    `${profile.name}'s fault, not the strategy's: that cache does not know the generation (bug B01)` +
+    `${profile ?? "the kernel"}'s fault, not the strategy's: that cache does not know the generation (bug B01)` +
     `${first === undefined ? "" : `; first ${describe(first)}`}. linux_3_17_ept has the fix.`,
   ];
 }

@@ -1,5 +1,5 @@
 import { type InvalidationStrategy, STRATEGIES, type StrategyFactory } from "@mmu-lab/invalidation";
-import { type Profile, Vm, withStrategy } from "@mmu-lab/machine";
+import { type Profile, PROFILES, Vm, withStrategy } from "@mmu-lab/machine";
 import type { Era } from "@mmu-lab/memslots";
 import { type GuardedStrategy, guardStrategy } from "./guard_strategy.ts";
 import { InputError, messageOf } from "./input_error.ts";
@@ -12,6 +12,8 @@ export interface RaceEntry {
   readonly name: string;
   /** Makes one for a VM. */
   readonly create: StrategyFactory;
+  /** The kernel that it runs on, where kernels race; that of the comparison unless told. */
+  readonly profile?: Profile;
   /** Explains an error of a run under it as the strategy's own doing, if it is. */
   readonly blame: (error: unknown) => InputError | undefined;
 }
@@ -43,6 +45,24 @@ export async function loadStrategies(words: readonly string[], profile: Profile,
     entries.push(entry);
   }
   return entries;
+}
+
+/**
+ * Whole kernels that a command line asks for, each with its own strategy unless told otherwise.
+ *
+ * @param list Profiles, with commas between, each alone or with a strategy of the lab: `linux_3_17_ept+hybrid`.
+ * @throws {InputError} If there is no such profile or strategy, or one cannot work on the other.
+ */
+export function chosenKernels(list: string): RaceEntry[] {
+  return list.split(",").map((word) => {
+    const [name, strategy, ...rest] = word.split("+");
+    if (rest.length > 0) throw new InputError(`Cannot use kernel '${word}': write PROFILE or PROFILE+STRATEGY`);
+    const profile = named("profile", name, PROFILES);
+    const create = strategy === undefined ? profile.strategy : fromName(strategy).create;
+    const entry = { name: word, create, profile, blame: () => undefined };
+    tryOut(entry, profile);
+    return entry;
+  });
 }
 
 /**

@@ -59,7 +59,7 @@ export const replayCommand: Command = {
       const inferred = { accesses, updates, couldNot };
       io.stdout(JSON.stringify({ version: 1, file: path, summary: shown, inferred, comparison }) + "\n");
     } else {
-      io.stdout(formatTraceSummary(path, summary, inference, top) + "\n" + formatComparison(comparison, profile));
+      io.stdout(formatTraceSummary(path, summary, inference, top) + "\n" + formatComparison(comparison));
     }
     return ExitCode.DONE;
   },
