@@ -60,7 +60,7 @@ export const compareCommand: Command = {
     { args: "compare", does: "a generated workload with many shadow pages" },
     { args: "compare trace.txt.gz --strategies generation,none", does: "a recorded trace" },
     { args: "compare --strategies ./examples/my_strategy.ts,generation", does: "a strategy of your own" },
-    { args: "compare --workload vga-toggle --profile linux_3_11_ept", does: "bug B01" },
+    { args: "compare --workload random --profile linux_3_11_ept", does: "bug B01" },
     {
       args: "compare trace.txt.gz --kernels linux_3_10_ept,linux_3_11_ept,linux_5_13_ept,linux_5_13_ept+hybrid",
       does: "what other kernels would have done with the same guest",
