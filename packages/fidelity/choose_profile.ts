@@ -20,7 +20,12 @@ export function chooseProfile(recording: Recording): Profile {
   throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
 }
 
-function nameFor({ era, paging, firstWalkExit }: RecordedKernel): string | undefined {
+function nameFor({ era, paging, firstWalkExit, tdpMmu, mmioSptes }: RecordedKernel): string | undefined {
+  if (era === "6.1") {
+    if (!tdpMmu) return undefined;
+    const mmu = paging === "npt" ? "linux_6_1_npt_tdp" : paging === "ept" ? "linux_6_1_ept_tdp" : undefined;
+    return mmu && (mmioSptes ? mmu : `${mmu}_nocache`);
+  }
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";

@@ -7,12 +7,17 @@ export interface RecordedKernel {
   readonly era: Era | undefined;
   /** The processor's tables that were seen at work, if any. */
   readonly paging: "ept" | "npt" | undefined;
+  /** Whether the TDP MMU was seen at work. */
+  readonly tdpMmu: boolean;
+  /** Whether MMIO sptes were made, or nothing that could have made one happened. */
+  readonly mmioSptes: boolean;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
   readonly firstWalkExit: number | undefined;
 }
 
-const EPT_VIOLATION = /^reason EPT_VIOLATION .* info ([0-9a-f]+) /;
-const NESTED_PAGE_FAULT = /^reason npf /;
+const EPT_VIOLATION = /\breason EPT_VIOLATION .* info1? (?:0x)?([0-9a-f]+) /;
+const NESTED_PAGE_FAULT = /\breason npf /;
+const MMIO_SPTE_EVENTS: readonly string[] = ["mark_mmio_spte", "make_mmio_spte"];
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
 
@@ -36,7 +41,9 @@ export function recordedKernel(recording: Recording): RecordedKernel {
     if ((qualification & FINAL_TRANSLATION) === 0) firstWalkExit ??= qualification;
   };
   for (const operation of recording.operations) operation.events.forEach(look);
-  return { era: eraOf(events, cacheHasGeneration), paging, firstWalkExit };
+  const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
+  const tdpMmu = events.has("kvm_tdp_mmu_spte_changed");
+  return { era: eraOf(events, cacheHasGeneration), paging, tdpMmu, mmioSptes, firstWalkExit };
 }
 
 function eraOf(events: ReadonlySet<string>, cacheHasGeneration: boolean): Era | undefined {

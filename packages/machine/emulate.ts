@@ -43,6 +43,12 @@ export function* emulateInstruction(
  * (`x86_emulate_insn`).
  */
 export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
+  const result = yield* performOperands(vm, vcpu);
+  if (result === "do-mmio" && vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
+  return result;
+}
+
+function* performOperands(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
   if (vcpu.kind !== "write") {
     yield* readOperand(vm, vcpu);
     if (vcpu.fragmentCount > 0) return "do-mmio";

@@ -1,6 +1,6 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
+import { type MmioHost, type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import { nptBackend } from "@mmu-lab/svm-backend";
 import { eptBackend } from "@mmu-lab/vmx-backend";
@@ -18,9 +18,9 @@ const PHENOM = {
 } as const;
 
 /** A layout that is made when it is first asked for, and shared: it never changes. */
-function layoutNamed(name: string): () => MmioLayout {
+function layoutNamed(name: string, host: MmioHost = {}): () => MmioLayout {
   let layout: MmioLayout | undefined;
-  return () => layout ??= mmioLayout(name);
+  return () => layout ??= mmioLayout(name, host);
 }
 
 const LINUX_3_11_EPT: Profile = {
@@ -93,6 +93,22 @@ const LINUX_4_10_NPT: Profile = {
   slotsDeletedAtEnd: [],
 };
 
+/** The processor of the recordings of 6.1 on AMD: an EPYC with 40 physical address bits, as QEMU's TCG interprets it. */
+const EPYC = PHENOM;
+
+const LINUX_6_1_NPT_TDP: Profile = {
+  ...LINUX_4_10_NPT,
+  name: "linux_6_1_npt_tdp",
+  summary: "Linux 6.1.192, AMD nested paging with the TDP MMU: mmu_lock taken to read by faults",
+  era: ERAS.G8,
+  layout: layoutNamed("linux_6_1_shadow"),
+  backend: () => nptBackend(EPYC, "6.1"),
+  cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
+  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
+  slotLimits: { userSlots: 32764, privateSlots: 3 },
+  tdpMmu: { eagerPageSplit: true },
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -123,6 +139,19 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
     },
     LINUX_4_10_NPT,
+    LINUX_6_1_NPT_TDP,
+    {
+      ...LINUX_6_1_NPT_TDP,
+      name: "linux_6_1_npt_tdp_nocache",
+      summary: "as linux_6_1_npt_tdp with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing",
+      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+    },
+    {
+      ...LINUX_6_1_NPT_TDP,
+      name: "linux_6_1_npt_tdp_187",
+      summary: "Linux 6.1.187, as linux_6_1_npt_tdp; its MMIO cache looks at the first address space always (B20)",
+      cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
+    },
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",
