@@ -106,6 +106,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
   faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
   slotLimits: { userSlots: 32764, privateSlots: 3 },
+  tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true },
 };
 
