@@ -17,21 +17,25 @@ export interface RecordedKernel {
 
 const EPT_VIOLATION = /\breason EPT_VIOLATION .* info1? (?:0x)?([0-9a-f]+) /;
 const NESTED_PAGE_FAULT = /\breason npf /;
+/** Empty entries have bit 63 set (`SHADOW_NONPRESENT_VALUE`, 6.12). */
+const EMPTY_6_12 = / (?:old|new)_spte 8000000000000000(?: |$)/;
 const MMIO_SPTE_EVENTS: readonly string[] = ["mark_mmio_spte", "make_mmio_spte"];
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
 
 /**
  * Finds out which kernel and processor a recording comes from: the names of the probes and what they show tell the
- * kernel, the exits tell the processor. `6.1` stands for that and later ones. O(lines).
+ * kernel, the exits tell the processor. `6.1` stands for later ones too, where nothing tells. O(lines).
  */
 export function recordedKernel(recording: Recording): RecordedKernel {
   const events = new Set<string>();
   let cacheHasGeneration = false;
+  let emptyHasBit63 = false;
   let paging: RecordedKernel["paging"];
   let firstWalkExit: number | undefined;
   const look = (line: TraceLine) => {
     events.add(line.name);
+    if (line.name === "kvm_tdp_mmu_spte_changed" && EMPTY_6_12.test(line.text)) emptyHasBit63 = true;
     if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
     if (line.name !== "kvm_exit") return;
     if (NESTED_PAGE_FAULT.test(line.text)) paging = "npt";
@@ -43,7 +47,8 @@ export function recordedKernel(recording: Recording): RecordedKernel {
   for (const operation of recording.operations) operation.events.forEach(look);
   const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
   const tdpMmu = events.has("kvm_tdp_mmu_spte_changed");
-  return { era: eraOf(events, cacheHasGeneration), paging, tdpMmu, mmioSptes, firstWalkExit };
+  const era = emptyHasBit63 || events.has("unmap_gfn_range") ? "6.12" : eraOf(events, cacheHasGeneration);
+  return { era, paging, tdpMmu, mmioSptes, firstWalkExit };
 }
 
 function eraOf(events: ReadonlySet<string>, cacheHasGeneration: boolean): Era | undefined {

@@ -107,7 +107,19 @@ const LINUX_6_1_NPT_TDP: Profile = {
   faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
   slotLimits: { userSlots: 32764, privateSlots: 3 },
   tracesAccessedBytes: true,
-  tdpMmu: { eagerPageSplit: true },
+  tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
+};
+
+/**
+ * The processors of the recordings of 6.1 on Intel, as Bochs interprets them. Linux finds the address bits that the cache
+ * uses by the model: 44 from Nehalem on, for models of clients (`override_cache_bits`, 6.1 bugs.c).
+ */
+const LINUX_6_1_EPT_TDP: Profile = {
+  ...LINUX_6_1_NPT_TDP,
+  name: "linux_6_1_ept_tdp",
+  summary: "Linux 6.1.192, Intel EPT with the TDP MMU, on a Haswell: gfn bits split around bits 43:39 (L1TF)",
+  layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44 }),
+  backend: () => eptBackend(HASWELL, "6.1"),
 };
 
 /** The kernels that the lab can be, by name. */
@@ -152,6 +164,27 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       name: "linux_6_1_npt_tdp_187",
       summary: "Linux 6.1.187, as linux_6_1_npt_tdp; its MMIO cache looks at the first address space always (B20)",
       cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
+    },
+    LINUX_6_1_EPT_TDP,
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_nocache",
+      summary: "as linux_6_1_ept_tdp with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+    },
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_nol1tf",
+      summary: "as linux_6_1_ept_tdp on a Goldmont, which does not have the L1TF bug: nothing is split",
+      layout: layoutNamed("linux_6_1_ept"),
+    },
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_skx",
+      summary: "as linux_6_1_ept_tdp on a Skylake-X: split around bits 39:35, and dirty pages logged by the processor",
+      layout: layoutNamed("linux_6_1_ept", { l1tf: true }),
+      backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),
+      tdpMmu: { eagerPageSplit: true, dirtyLog: "dirty-bit" as const },
     },
     {
       ...LINUX_3_11_EPT,

@@ -4,7 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { asIdOf, isDirect, levelOf } from "./role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
-import { writeProtectGfn } from "./tdp-mmu/dirty_log.ts";
+import { clearDirtyGfn } from "./tdp-mmu/dirty_log.ts";
 import { dropSpte } from "./zap.ts";
 import { WRITES_TABLES } from "./touches.ts";
 
@@ -42,7 +42,7 @@ export function* getDirtyLog(mmu: Mmu, slot: Memslot): Protocol<number[]> {
   bitmap.fill(0);
   for (const page of dirty) {
     if (mmu.tdp === undefined) writeProtect(mmu, slot.asId, slot.baseGfn + page, 1);
-    else writeProtectGfn(mmu, mmu.tdp, slot, slot.baseGfn + page);
+    else clearDirtyGfn(mmu, mmu.tdp, slot, slot.baseGfn + page);
   }
   if (dirty.length > 0) mmu.flushRemoteTlbs();
   yield mmu.lock.release;

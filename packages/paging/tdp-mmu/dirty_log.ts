@@ -31,7 +31,8 @@ export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<
     if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, slot, page);
     else {
       if (tdp.rules.eagerPageSplit) splitHugePages(mmu, slot, page);
-      writeProtectSlot(mmu, slot, page);
+      if (tdp.rules.dirtyLog === "dirty-bit") clearInSlot(mmu, slot, page, mmu.bits.dirty, 1);
+      clearInSlot(mmu, slot, page, SPTE_WRITABLE, tdp.rules.dirtyLog === "dirty-bit" ? 2 : 1);
     }
   }
   rcuReadUnlock(mmu, tdp);
@@ -39,15 +40,16 @@ export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<
   if (slot.dirtyBitmap !== null) mmu.flushRemoteTlbs();
 }
 
-/** Takes write access from the 4 KiB mapping of a gfn, in all roots (`kvm_tdp_mmu_clear_dirty_pt_masked`). */
-export function writeProtectGfn(mmu: Mmu, tdp: TdpMmu, slot: Memslot, gfn: Gfn): void {
+/** Lets the next write to a gfn be seen, in the 4 KiB mappings of all roots (`kvm_tdp_mmu_clear_dirty_pt_masked`). */
+export function clearDirtyGfn(mmu: Mmu, tdp: TdpMmu, slot: Memslot, gfn: Gfn): void {
+  const bit = tdp.rules.dirtyLog === "dirty-bit" ? mmu.bits.dirty : SPTE_WRITABLE;
   for (const { page } of tdp.roots) {
-    if (isOf(mmu, page, slot)) eachEntry(mmu, page, gfn, gfn + 1, 1, protect);
-  }
-  function protect(page: PageId, index: number, level: number): void {
-    const lo = mmu.pool.lo(page, index);
-    if (level > 1 || (lo & SPTE_WRITABLE) === 0) return;
-    setTdpSpte(mmu, page, index, lo & ~SPTE_WRITABLE, mmu.pool.hi(page, index));
+    if (!isOf(mmu, page, slot)) continue;
+    eachEntry(mmu, page, gfn, gfn + 1, 1, (table, index, level) => {
+      const lo = mmu.pool.lo(table, index);
+      if (level > 1 || (lo & bit) === 0) return;
+      setTdpSpte(mmu, table, index, lo & ~bit, mmu.pool.hi(table, index));
+    });
   }
 }
 
@@ -84,12 +86,13 @@ function eachEntry(
   }
 }
 
-function writeProtectSlot(mmu: Mmu, slot: Memslot, root: PageId): void {
-  eachEntry(mmu, root, slot.baseGfn, slot.baseGfn + slot.npages, 1, (page, index, level) => {
+/** Clears a bit in the mappings of a slot, from a level up (`wrprot_gfn_range`, `clear_dirty_gfn_range`). */
+function clearInSlot(mmu: Mmu, slot: Memslot, root: PageId, bit: number, lowest: number): void {
+  eachEntry(mmu, root, slot.baseGfn, slot.baseGfn + slot.npages, lowest, (page, index, level) => {
     const lo = mmu.pool.lo(page, index);
     const hi = mmu.pool.hi(page, index);
-    if (!isLast(lo, level) || (lo & SPTE_WRITABLE) === 0) return;
-    exchangeSpte(mmu, page, index, lo, hi, lo & ~SPTE_WRITABLE, hi);
+    if (!isLast(lo, level) || (lo & bit) === 0) return;
+    exchangeSpte(mmu, page, index, lo, hi, lo & ~bit, hi);
   });
 }
 

@@ -5,6 +5,11 @@ import type { PageId } from "../page_pool.ts";
 export interface TdpMmuRules {
   /** Whether switching dirty logging on splits large pages at once (module parameter `eager_page_split`, 5.17 on). */
   readonly eagerPageSplit: boolean;
+  /**
+   * How the first write to a page is seen that is logged: the mapping is `write-protected`, or the processor logs it when
+   * it sets the `dirty-bit` (page modification logging).
+   */
+  readonly dirtyLog: "write-protected" | "dirty-bit";
 }
 
 /** A root of the TDP MMU: the MMU itself holds on to it until it has been invalidated and zapped. */
