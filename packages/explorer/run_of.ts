@@ -1,4 +1,11 @@
-import { type Lock, type Protocol, StateHasher, type Step, TOUCHES_EVERYTHING, TOUCHES_NOTHING } from "@mmu-lab/protocol";
+import {
+  type Lock,
+  type Protocol,
+  StateHasher,
+  type Step,
+  TOUCHES_EVERYTHING,
+  TOUCHES_NOTHING,
+} from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "./world.ts";
 
 /** One run of a world: the state after some steps, and what can happen next. */

@@ -34,16 +34,25 @@ export function chooseProfile(recording: Recording): Profile {
   throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
 }
 
-function nameFor({ era, paging, firstWalkExit, tdpMmu, mmioSptes }: RecordedKernel): string | undefined {
-  if (era === "6.1") {
-    if (!tdpMmu) return undefined;
-    const mmu = paging === "npt" ? "linux_6_1_npt_tdp" : paging === "ept" ? "linux_6_1_ept_tdp" : undefined;
-    return mmu && (mmioSptes ? mmu : `${mmu}_nocache`);
-  }
+function nameFor(seen: RecordedKernel): string | undefined {
+  const { era, paging, firstWalkExit } = seen;
+  if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }
+
+/** Kernels of 6.1 with the TDP MMU: by whether MMIO sptes are made, and which of their bits are set for L1TF. */
+function nameFor61({ paging, mmioSptes, splitFrom }: RecordedKernel): string | undefined {
+  if (paging === undefined) return undefined;
+  const name = `linux_6_1_${paging}_tdp`;
+  if (!mmioSptes) return `${name}_nocache`;
+  if (paging === "npt" || splitFrom === undefined) return name;
+  return `${name}${SPLITS[splitFrom] ?? " with a split that is not known"}`;
+}
+
+/** What a profile's name ends with, by where the gfn is split: bits 43:39, bits 39:35, not at all. */
+const SPLITS: Readonly<Record<number, string>> = { 39: "", 35: "_skx", 0: "_nol1tf" };
 
 function closer(recording: Recording, profile: Profile, rival: Profile | undefined): Profile {
   const smm = recording.operations.some(({ operation }) => operation.op === "set-smm");

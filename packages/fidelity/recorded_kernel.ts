@@ -11,6 +11,8 @@ export interface RecordedKernel {
   readonly tdpMmu: boolean;
   /** Whether MMIO sptes were made, or nothing that could have made one happened. */
   readonly mmioSptes: boolean;
+  /** Lowest of the five bits that every MMIO spte has set for L1TF, if any; `undefined` if no MMIO spte was seen. */
+  readonly splitFrom: number | undefined;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
   readonly firstWalkExit: number | undefined;
 }
@@ -20,6 +22,10 @@ const NESTED_PAGE_FAULT = /\breason npf /;
 /** Empty entries have bit 63 set (`SHADOW_NONPRESENT_VALUE`, 6.12). */
 const EMPTY_6_12 = / (?:old|new)_spte 8000000000000000(?: |$)/;
 const MMIO_SPTE_EVENTS: readonly string[] = ["mark_mmio_spte", "make_mmio_spte"];
+const GFN = /gfn=(0x[0-9a-f]+)/;
+const SPTE = /spte=(0x[0-9a-f]+)/;
+/** Where the five bits are looked for: above gpas of 32 bits. */
+const LOWEST_SPLIT = 32n;
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
 
@@ -33,7 +39,11 @@ export function recordedKernel(recording: Recording): RecordedKernel {
   let emptyHasBit63 = false;
   let paging: RecordedKernel["paging"];
   let firstWalkExit: number | undefined;
+  let gpa = 0n;
+  let splitFrom: number | undefined;
   const look = (line: TraceLine) => {
+    if (line.name === "make_mmio_spte") gpa = BigInt(GFN.exec(line.text)?.[1] ?? 0) << 12n;
+    if (line.name === "make_mmio_spte_ret") splitFrom ??= splitOf(BigInt(SPTE.exec(line.text)?.[1] ?? 0), gpa);
     events.add(line.name);
     if (line.name === "kvm_tdp_mmu_spte_changed" && EMPTY_6_12.test(line.text)) emptyHasBit63 = true;
     if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
@@ -48,7 +58,15 @@ export function recordedKernel(recording: Recording): RecordedKernel {
   const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
   const tdpMmu = events.has("kvm_tdp_mmu_spte_changed");
   const era = emptyHasBit63 || events.has("unmap_gfn_range") ? "6.12" : eraOf(events, cacheHasGeneration);
-  return { era, paging, tdpMmu, mmioSptes, firstWalkExit };
+  return { era, splitFrom, paging, tdpMmu, mmioSptes, firstWalkExit };
+}
+
+/** The place of the five bits that are set beside the gpa; 0 for none, `undefined` if the gpa itself is in the way. */
+function splitOf(spte: bigint, gpa: bigint): number | undefined {
+  if (gpa >> LOWEST_SPLIT !== 0n) return undefined;
+  const set = (spte >> LOWEST_SPLIT) & 0xfffffn;
+  for (let low = 0n; low <= 15n; low++) if (set === 0x1fn << low) return Number(LOWEST_SPLIT + low);
+  return 0;
 }
 
 function eraOf(events: ReadonlySet<string>, cacheHasGeneration: boolean): Era | undefined {

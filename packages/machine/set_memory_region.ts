@@ -1,4 +1,11 @@
-import { applySlotFlags, changeMaxPages, defaultMaxPages, removeWriteAccess, WRITES_MEMSLOTS, zapAllPages } from "@mmu-lab/paging";
+import {
+  applySlotFlags,
+  changeMaxPages,
+  defaultMaxPages,
+  removeWriteAccess,
+  WRITES_MEMSLOTS,
+  zapAllPages,
+} from "@mmu-lab/paging";
 import type { MemslotChange } from "@mmu-lab/invalidation";
 import {
   type ClassifiedChange,

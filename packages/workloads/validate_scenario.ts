@@ -33,7 +33,7 @@ const U16 = 2 ** 16 - 1;
 const U32 = 2 ** 32 - 1;
 /** Ends of guest-physical addresses, of what the recorder's guest maps, and of user space's half of memory. */
 const GPA_END = 2 ** 52;
-const RECORDER_END = 2 ** 39;
+const RECORDER_END = 2 ** 40;
 const HVA_END = 2 ** 47;
 
 /** What operations so far have made. */

@@ -6,7 +6,7 @@ import { countMappings } from "../kvm_stats.ts";
 import { isReadOnly } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
-import { asIdOf, isInvalid, levelOf, directRole } from "../role.ts";
+import { asIdOf, directRole, isInvalid, levelOf } from "../role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { maxMappingLevel, tableLo, zapAtomic } from "./map.ts";
