@@ -1,4 +1,11 @@
-import { type Protocol, StateHasher, type Step, TOUCHES_EVERYTHING, TOUCHES_NOTHING } from "@mmu-lab/protocol";
+import {
+  type Lock,
+  type Protocol,
+  StateHasher,
+  type Step,
+  TOUCHES_EVERYTHING,
+  TOUCHES_NOTHING,
+} from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "./world.ts";
 
 /** What every run looks for, whatever the world. */
@@ -157,17 +164,17 @@ export class Run {
     hasher.reset();
     hasher.add(step === undefined ? 0 : hashName(step.name));
     if (step !== undefined) hasher.add(world.execution.observed(actor));
-    for (const lock of world.locks) hasher.add(lock.owner === actor ? 1 : 0);
+    for (const lock of world.locks) hasher.add(HELD[lock.heldBy(actor) ?? "not"]);
     world.hashActor?.(actor, hasher);
     return hasher.value;
   }
 
   #lockViolation(actor: number, step: Step): string | undefined {
     const { locks, actors } = this.world;
-    const taken = locks.find((lock) => lock.acquire === step || lock.enter === step);
+    const taken = locks.find((lock) => isTaking(lock, step));
     if (taken !== undefined) {
       for (const held of locks) {
-        if (held === taken || held.owner !== actor) continue;
+        if (held === taken || held.heldBy(actor) === undefined) continue;
         this.#lockOrder.add(`${held.name}>${taken.name}`);
         if (this.#lockOrder.has(`${taken.name}>${held.name}`)) {
           return `lock order: ${held.name} and ${taken.name} are taken in both orders`;
@@ -175,7 +182,7 @@ export class Run {
       }
     }
     if (this.#pending[actor] !== undefined) return undefined;
-    const kept = locks.find((lock) => lock.owner === actor);
+    const kept = locks.find((lock) => lock.heldBy(actor) !== undefined);
     return kept && `lock held at exit: ${actors[actor].name} ends while it holds ${kept.name}`;
   }
 
@@ -186,6 +193,12 @@ export class Run {
     const waiting = this.#pending.flatMap((step, actor) => step ? [`${actors[actor].name} at '${step.name}'`] : []);
     return `deadlock: ${waiting.join(", ")}`;
   }
+}
+
+const HELD = { not: 0, write: 1, read: 2 } as const;
+
+function isTaking(lock: Lock, step: Step): boolean {
+  return step === lock.acquire || step === lock.enter || step === lock.acquireRead || step === lock.enterRead;
 }
 
 /** Where every actor waits at first. */

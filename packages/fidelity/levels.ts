@@ -12,7 +12,14 @@ export type Level = 1 | 2;
 export const LEVELS: readonly Level[] = [1, 2];
 
 /** Events of level 1. Of `mmu_spte_set` only those that store an MMIO spte. */
-const LEVEL_1: readonly string[] = ["mmu_spte_set", "mark_mmio_spte", "check_mmio_spte", "handle_mmio_page_fault"];
+const LEVEL_1: readonly string[] = [
+  "mmu_spte_set",
+  "make_mmio_spte",
+  "make_mmio_spte_ret",
+  "mark_mmio_spte",
+  "check_mmio_spte",
+  "handle_mmio_page_fault",
+];
 
 /** Events that level 2 adds. */
 const LEVEL_2: readonly string[] = [
@@ -29,9 +36,12 @@ const LEVEL_2: readonly string[] = [
   "set_memory_region",
   "set_memory_region_ret",
   "swap_memslots",
+  "swap_active_memslots",
   "memslots_updated",
   "flush_shadow_memslot",
+  "unmap_gfn_range",
   "kvm_mmu_invalidate_zap_all_pages",
+  "kvm_mmu_zap_all_fast",
   "commit_memory_region",
 ];
 

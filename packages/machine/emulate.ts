@@ -43,6 +43,12 @@ export function* emulateInstruction(
  * (`x86_emulate_insn`).
  */
 export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
+  const result = yield* performOperands(vm, vcpu);
+  if (result === "do-mmio" && vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
+  return result;
+}
+
+function* performOperands(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
   if (vcpu.kind !== "write") {
     yield* readOperand(vm, vcpu);
     if (vcpu.fragmentCount > 0) return "do-mmio";
@@ -165,7 +171,15 @@ function traceMmio(
   buffer: Uint8Array,
   at: number,
 ): void {
-  vm.mmu.trace.emit(KVM_MMIO, vcpu.index, type, length, gpa, word(buffer, at), word(buffer, at + 4));
+  const shown = vm.profile.tracesAccessedBytes ? length : 8;
+  const low = word(buffer, at) & bytesMask(shown);
+  const high = word(buffer, at + 4) & bytesMask(shown - 4);
+  vm.mmu.trace.emit(KVM_MMIO, vcpu.index, type, length, gpa, low, high);
+}
+
+/** A mask of so many bytes of a word, low ones first; all if there are four or more, none if there are none. */
+function bytesMask(count: number): number {
+  return count >= 4 ? -1 : count <= 0 ? 0 : (1 << (8 * count)) - 1;
 }
 
 function word(buffer: Uint8Array, at: number): number {

@@ -32,16 +32,17 @@ export const FLAT_GUEST: Guest = {
 };
 
 /**
- * Guest paging that maps the first 512 GiB to themselves with pages of 1 GiB: a walk reads one entry of each of two
- * tables.
+ * Guest paging that maps memory to itself with pages of 1 GiB: a walk reads one entry of each of two tables.
  *
- * @param pml4Gpa Where the outer table lies. @param pdptGpa Where the inner table lies.
+ * @param pml4Gpa Where the outer table lies. @param pdptGpas Where the inner tables lie, one for each 512 GiB.
  */
-export function identityGuestPaging(pml4Gpa: number, pdptGpa: number): GuestPaging {
+export function identityGuestPaging(pml4Gpa: number, pdptGpas: readonly number[]): GuestPaging {
   return {
     levels: 2,
     entryGpa: (gva, step) =>
-      step === 0 ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512) : pdptGpa + 8 * (Math.floor(gva / 2 ** 30) % 512),
+      step === 0
+        ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512)
+        : pdptGpas[Math.floor(gva / 2 ** 39)] + 8 * (Math.floor(gva / 2 ** 30) % 512),
     translate: (gva) => gva,
   };
 }

@@ -1,6 +1,6 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, HardwareBackend, MmioCacheRule } from "@mmu-lab/paging";
+import type { FaultRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -46,6 +46,13 @@ export interface Profile {
    * (3.11). `walk-all`: every page is zapped in one walk under `mmu_lock` (3.10).
    */
   readonly flushSlot: "obsolete-all" | "walk-all";
+  /**
+   * Whether the `kvm_mmio` tracepoint shows as many bytes as were accessed (e39d200fa5bf, 4.15 on), and not always eight,
+   * of which the others are whatever lay there.
+   */
+  readonly tracesAccessedBytes?: boolean;
+  /** The TDP MMU's rules, where it does the mapping (5.10 on); shadow pages do unless told. */
+  readonly tdpMmu?: TdpMmuRules;
 }
 
 /**

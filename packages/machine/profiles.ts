@@ -1,6 +1,6 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
+import { type MmioHost, type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import { nptBackend } from "@mmu-lab/svm-backend";
 import { eptBackend } from "@mmu-lab/vmx-backend";
@@ -18,9 +18,9 @@ const PHENOM = {
 } as const;
 
 /** A layout that is made when it is first asked for, and shared: it never changes. */
-function layoutNamed(name: string): () => MmioLayout {
+function layoutNamed(name: string, host: MmioHost = {}): () => MmioLayout {
   let layout: MmioLayout | undefined;
-  return () => layout ??= mmioLayout(name);
+  return () => layout ??= mmioLayout(name, host);
 }
 
 const LINUX_3_11_EPT: Profile = {
@@ -93,6 +93,35 @@ const LINUX_4_10_NPT: Profile = {
   slotsDeletedAtEnd: [],
 };
 
+/** The processor of the recordings of 6.1 on AMD: an EPYC with 40 physical address bits, as QEMU's TCG interprets it. */
+const EPYC = PHENOM;
+
+const LINUX_6_1_NPT_TDP: Profile = {
+  ...LINUX_4_10_NPT,
+  name: "linux_6_1_npt_tdp",
+  summary: "Linux 6.1.192, AMD nested paging with the TDP MMU: mmu_lock taken to read by faults",
+  era: ERAS.G8,
+  layout: layoutNamed("linux_6_1_shadow"),
+  backend: () => nptBackend(EPYC, "6.1"),
+  cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
+  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
+  slotLimits: { userSlots: 32764, privateSlots: 3 },
+  tracesAccessedBytes: true,
+  tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
+};
+
+/**
+ * The processors of the recordings of 6.1 on Intel, as Bochs interprets them. Linux finds the address bits that the cache
+ * uses by the model: 44 from Nehalem on, for models of clients (`override_cache_bits`, 6.1 bugs.c).
+ */
+const LINUX_6_1_EPT_TDP: Profile = {
+  ...LINUX_6_1_NPT_TDP,
+  name: "linux_6_1_ept_tdp",
+  summary: "Linux 6.1.192, Intel EPT with the TDP MMU, on a Haswell: gfn bits split around bits 43:39 (L1TF)",
+  layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44 }),
+  backend: () => eptBackend(HASWELL, "6.1"),
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -123,6 +152,40 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
     },
     LINUX_4_10_NPT,
+    LINUX_6_1_NPT_TDP,
+    {
+      ...LINUX_6_1_NPT_TDP,
+      name: "linux_6_1_npt_tdp_nocache",
+      summary: "as linux_6_1_npt_tdp with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing",
+      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+    },
+    {
+      ...LINUX_6_1_NPT_TDP,
+      name: "linux_6_1_npt_tdp_187",
+      summary: "Linux 6.1.187, as linux_6_1_npt_tdp; its MMIO cache looks at the first address space always (B20)",
+      cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
+    },
+    LINUX_6_1_EPT_TDP,
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_nocache",
+      summary: "as linux_6_1_ept_tdp with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+    },
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_nol1tf",
+      summary: "as linux_6_1_ept_tdp on a Goldmont, which does not have the L1TF bug: nothing is split",
+      layout: layoutNamed("linux_6_1_ept"),
+    },
+    {
+      ...LINUX_6_1_EPT_TDP,
+      name: "linux_6_1_ept_tdp_skx",
+      summary: "as linux_6_1_ept_tdp on a Skylake-X: split around bits 39:35, and dirty pages logged by the processor",
+      layout: layoutNamed("linux_6_1_ept", { l1tf: true }),
+      backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),
+      tdpMmu: { eagerPageSplit: true, dirtyLog: "dirty-bit" as const },
+    },
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

@@ -47,6 +47,7 @@ type Attempt = (vm: Vm, vcpu: Vcpu) => boolean;
 function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<void> {
   const { mmu } = vm;
   vcpu.rip = rip;
+  vcpu.mmu.rip = rip;
   for (;;) {
     mmu.execution.forget();
     yield GUEST_RUNS;

@@ -1,4 +1,11 @@
-import { changeMaxPages, defaultMaxPages, removeWriteAccess, WRITES_MEMSLOTS, zapAllPages } from "@mmu-lab/paging";
+import {
+  applySlotFlags,
+  changeMaxPages,
+  defaultMaxPages,
+  removeWriteAccess,
+  WRITES_MEMSLOTS,
+  zapAllPages,
+} from "@mmu-lab/paging";
 import type { MemslotChange } from "@mmu-lab/invalidation";
 import {
   type ClassifiedChange,
@@ -16,6 +23,7 @@ import {
   MEMSLOTS_UPDATED,
   SET_MEMORY_REGION,
   SET_MEMORY_REGION_RET,
+  SWAP_ACTIVE_MEMSLOTS,
   SWAP_MEMSLOTS,
 } from "@mmu-lab/tracing";
 import type { Vm } from "./vm.ts";
@@ -77,18 +85,26 @@ function* install(
 ): Protocol<void> {
   const memslots = vm.memslots[asId];
   if (memslots.updateInProgress) vm.mmu.warnings.push("the memslots are in flux when an update of them begins");
-  if (vm.mmu.trace.on) vm.mmu.trace.emit(SWAP_MEMSLOTS, -1, ...lanes(firstGeneration(vm)), asId);
+  const { trace } = vm.mmu;
+  if (trace.on) {
+    // One function in the kernels of each name; a kernel prints the one that it has.
+    trace.emit(SWAP_MEMSLOTS, -1, ...lanes(firstGeneration(vm)), asId);
+    trace.emit(SWAP_ACTIVE_MEMSLOTS, -1, asId);
+  }
+  const hookBefore = vm.profile.era.mmio?.wrapCheckedAt === "published";
   const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
   yield* tellStrategy(vm, "publishing", described);
   yield PUBLISH_MEMSLOTS;
   vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.publish(set);
   yield* vm.srcu.synchronize();
+  // The hook that looks for a wrap was called with the new number after it was stored, and from 5.1 on before.
+  if (trace.on && hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.nextGeneration));
   yield* tellStrategy(vm, "published", described);
   yield COMPLETE_MEMSLOTS;
   vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.complete();
-  if (vm.mmu.trace.on) vm.mmu.trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.generation));
+  if (trace.on && !hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.generation));
   yield* tellStrategy(vm, "completed", described);
 }
 
@@ -104,11 +120,16 @@ function* flushSlot(vm: Vm): Protocol<void> {
   }
 }
 
-/** The last part of an update (`kvm_arch_commit_memory_region`, 3.11 x86.c). */
+/** The last part of an update (`kvm_arch_commit_memory_region`, 3.11 and 6.1 x86.c). */
 function* commit(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void> {
   const { mmu } = vm;
   if (mmu.trace.on && change.kind !== "none") {
     mmu.trace.emit(COMMIT_MEMORY_REGION, -1, ...lanes(firstGeneration(vm)), CHANGE_CODE[change.kind]);
+  }
+  if (mmu.tdp !== undefined) {
+    // Only then has anything to be done, and no other flag can have changed.
+    if (change.kind === "flags") yield* applySlotFlags(mmu, mmu.tdp, change.new!);
+    return yield* tellStrategy(vm, "committed", describe(vm, asId, change, false));
   }
   yield mmu.lock.acquire;
   changeMaxPages(mmu, vm.maxShadowPages ?? defaultMaxPages(vm.memslots.flatMap((slots) => [...slots.active])));

@@ -9,7 +9,9 @@ import {
   MIN_MMU_PAGES,
   Mmu,
   mmuControl,
+  releaseRoots,
   zapAllPages,
+  zapAllTdp,
 } from "@mmu-lab/paging";
 import { Execution, Lock, type Protocol, run, Srcu } from "@mmu-lab/protocol";
 import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
@@ -120,6 +122,7 @@ export class Vm {
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
+      ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
     this.mmu.emulator = {
       emulate: (vcpu, address, retry) => emulateInstruction(this, this.vcpus[vcpu.index], address, retry),
@@ -222,13 +225,15 @@ export class Vm {
     if (strategy.sweep !== undefined) run(this.execution, strategy.sweep(this.control), this.updater);
   }
 
-  /** Destroys the VM as 3.11 does: zap everything, delete the private slots, give back the roots. */
+  /** Destroys the VM as 3.11 and 6.1 do: zap everything, delete the private slots, give back the roots. */
   destroy(): void {
-    run(this.execution, zapAllPages(this.mmu), this.updater);
+    const { tdp } = this.mmu;
+    run(this.execution, tdp === undefined ? zapAllPages(this.mmu) : zapAllTdp(this.mmu, tdp), this.updater);
     for (const id of this.profile.slotsDeletedAtEnd) {
       this.memslot({ id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
     for (const vcpu of this.vcpus) run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
+    if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);
   }
 
   /** The vCPU of that number. */

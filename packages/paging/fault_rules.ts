@@ -17,6 +17,11 @@ export interface FaultRules {
    * (bug B25).
    */
   readonly mappingUnderMmio: "dropped" | "overwritten";
+  /**
+   * Whether each exit to user space for MMIO is counted, by the emulator (6.1), or only those that come by way of the
+   * page-fault handler (to 4.10). Facts sheet 2.6, 9.1.
+   */
+  readonly countsAllMmioExits?: boolean;
 }
 
 /** The rules of 3.11. */

@@ -53,7 +53,8 @@ export function makePagesAvailable(mmu: Mmu): void {
  */
 export function changeMaxPages(mmu: Mmu, goal: number): void {
   mmu.execution.touched |= WRITES_TABLES;
-  while (mmu.pool.used > goal && mmu.pool.oldest !== NO_PAGE) prepareZap(mmu, mmu.pool.oldest);
+  // Pages of the TDP MMU are not limited.
+  while (mmu.tdp === undefined && mmu.pool.used > goal && mmu.pool.oldest !== NO_PAGE) prepareZap(mmu, mmu.pool.oldest);
   commitZap(mmu);
   mmu.maxPages = Math.max(goal, mmu.pool.used);
 }

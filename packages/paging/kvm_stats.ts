@@ -24,4 +24,27 @@ export class KvmStats {
    * that bit without asking what it stored.
    */
   largepages = 0;
+  /** From here on: what 6.1 counts and 3.11 does not. Faults that reached the page-fault handler. */
+  pf_taken = 0;
+  /** Faults after which the access was emulated, but for those that an MMIO spte answered. */
+  pf_emulate = 0;
+  /** Faults that somebody else had mended. */
+  pf_spurious = 0;
+  /** Faults mended, or found mended, without `mmu_lock`. */
+  pf_fast = 0;
+  /** MMIO sptes written by a fault. */
+  pf_mmio_spte_created = 0;
+  /** Mappings of 4 KiB now. */
+  pages_4k = 0;
+  /** Mappings of 2 MiB now. */
+  pages_2m = 0;
+  /** Mappings of 1 GiB now. */
+  pages_1g = 0;
+}
+
+/** Counts mappings of a level, as they come or go (`kvm_update_page_stats`, 6.1). */
+export function countMappings(stats: KvmStats, level: number, by: number): void {
+  if (level === 1) stats.pages_4k += by;
+  else if (level === 2) stats.pages_2m += by;
+  else stats.pages_1g += by;
 }

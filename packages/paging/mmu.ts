@@ -12,6 +12,7 @@ import type { MmioCacheRule } from "./mmio_cache.ts";
 import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
+import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
 import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
@@ -39,6 +40,8 @@ export interface MmuParts {
   readonly host: HostPages;
   /** Where tracepoints go. */
   readonly trace: TraceSink;
+  /** The rules of the TDP MMU, where it does the mapping; shadow pages do unless told. */
+  readonly tdpMmu?: TdpMmuRules;
 }
 
 /** Shadow pages a VM may always have, however small (`KVM_MIN_ALLOC_MMU_PAGES`). */
@@ -73,6 +76,8 @@ export class Mmu {
   readonly host: HostPages;
   /** Where tracepoints go. */
   readonly trace: TraceSink;
+  /** The TDP MMU, where it does the mapping. */
+  readonly tdp: TdpMmu | undefined;
   /** The shadow pages. */
   readonly pool: ShadowPagePool = new ShadowPagePool();
   /** KVM's own statistics. */
@@ -125,6 +130,7 @@ export class Mmu {
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;
     this.trace = parts.trace;
+    this.tdp = parts.tdpMmu === undefined ? undefined : new TdpMmu(parts.tdpMmu);
     this.#cacheRule = parts.cacheRule;
   }
 
@@ -173,6 +179,11 @@ export class Mmu {
   childOf(lo: number, hi: number): PageId {
     // An id fits 31 bits, so this is its frame number without the float that pfnOfLanes needs for 40.
     return (hi << 20) | (lo >>> 12);
+  }
+
+  /** The last gfn that the processor can map (`kvm_mmu_max_gfn`, 6.1). */
+  get maxGfn(): Gfn {
+    return 2 ** (this.layout.maxPhyAddr - 12) - 1;
   }
 
   /** Writes an entry and keeps the page's MMIO count. Under `mmu_lock`. */

@@ -1,6 +1,7 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
+import { handleTdpFault } from "./tdp-mmu/page_fault.ts";
 import { tdpPageFault } from "./tdp_page_fault.ts";
 import { CHECK_MMIO_CACHE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
@@ -17,7 +18,9 @@ export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCod
   // From here on nothing counts but address and error code, which are those of the last exit.
   mmu.execution.forget();
   if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, address / 2 ** 32, errorCode);
-  const result = yield* faultAndEmulate(mmu, vcpu, address, errorCode);
+  const result = mmu.tdp === undefined
+    ? yield* faultAndEmulate(mmu, vcpu, address, errorCode)
+    : yield* handleTdpFault(mmu, mmu.tdp, vcpu, address, errorCode);
   if (trace.on) trace.emit(MMU_PAGE_FAULT_RET, vcpu.index, result);
   return result;
 }

@@ -3,6 +3,7 @@ import { getPage, makePagesAvailable } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
+import { dropTdpRoot, isObsoleteRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
 import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
@@ -20,9 +21,15 @@ export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
 export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.reloadRequested) {
     vcpu.reloadRequested = false;
-    yield* freeRoot(mmu, vcpu);
+    // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS: the TDP MMU's request spares a root that is valid.
+    if (mmu.tdp === undefined || isObsoleteRoot(mmu, vcpu)) yield* freeRoot(mmu, vcpu);
   }
   if (vcpu.root !== NO_PAGE) return;
+  if (mmu.tdp !== undefined) {
+    yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
+    vcpu.flushRequested = true;
+    return;
+  }
   yield mmu.lock.acquire;
   makePagesAvailable(mmu);
   vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
@@ -66,6 +73,7 @@ export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
  */
 export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.root === NO_PAGE) return;
+  if (mmu.tdp !== undefined) return yield* dropTdpRoot(mmu, mmu.tdp, vcpu);
   yield mmu.lock.acquire;
   const root = vcpu.root;
   vcpu.root = NO_PAGE;

@@ -24,6 +24,22 @@ export interface SpteBits {
   readonly memoryType: number;
   /** Everything but the address in an entry that links a table. */
   readonly table: number;
+  /** The bits that KVM of 5.13 and later keeps for itself; left out for older kernels, which have those below. KVM policy. */
+  readonly software?: SoftwareBits;
+}
+
+/** Where KVM of 5.13 and later keeps what the processor ignores (6.1 spte.h; facts sheet 6.6). KVM policy. */
+export interface SoftwareBits {
+  /** Set in every entry that maps memory or links a table, and in no MMIO spte (`SPTE_MMU_PRESENT_MASK`). */
+  readonly presentLo: number;
+  /** Host memory is writable, low lane. */
+  readonly hostWritableLo: number;
+  /** The same, high lane. */
+  readonly hostWritableHi: number;
+  /** KVM may make the entry writable, low lane. */
+  readonly mmuWritableLo: number;
+  /** The same, high lane. */
+  readonly mmuWritableHi: number;
 }
 
 /** Bit 0: present; readable with EPT. Architecture. */

@@ -25,7 +25,8 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
   trace.emit(
     event,
     -1,
-    pool.validGen[page],
+    // Pages of the TDP MMU have no generation: the kernel prints 0.
+    mmu.tdp === undefined ? pool.validGen[page] : 0,
     pool.gfn[page],
     packed,
     pool.rootCount[page],

@@ -33,6 +33,8 @@ export class VcpuMmu {
   readonly cache: MmioCache;
   /** Its translations. */
   readonly tlb: Tlb = new Tlb();
+  /** Where its guest is, for tracepoints. */
+  rip = 0;
   /** Its last exit. */
   readonly exit: GuestExit = { reason: 0, info1: 0, info2: 0, gpa: 0 };
   /** The guest's own paging. */

@@ -4,6 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { asIdOf, isDirect, levelOf } from "./role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { clearDirtyGfn } from "./tdp-mmu/dirty_log.ts";
 import { dropSpte } from "./zap.ts";
 import { WRITES_TABLES } from "./touches.ts";
 
@@ -39,7 +40,10 @@ export function* getDirtyLog(mmu: Mmu, slot: Memslot): Protocol<number[]> {
     if ((bitmap[page >>> 5] & (1 << (page & 31))) !== 0) dirty.push(page);
   }
   bitmap.fill(0);
-  for (const page of dirty) writeProtect(mmu, slot.asId, slot.baseGfn + page, 1);
+  for (const page of dirty) {
+    if (mmu.tdp === undefined) writeProtect(mmu, slot.asId, slot.baseGfn + page, 1);
+    else clearDirtyGfn(mmu, mmu.tdp, slot, slot.baseGfn + page);
+  }
   if (dirty.length > 0) mmu.flushRemoteTlbs();
   yield mmu.lock.release;
   return dirty;

@@ -4,6 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { invalidated, isInvalid, levelOf } from "./role.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
+import { zapAllFast } from "./tdp-mmu/roots.ts";
 import { tracePage } from "./trace_page.ts";
 import { WRITES_TABLES } from "./touches.ts";
 
@@ -53,9 +54,10 @@ export function commitZap(mmu: Mmu): void {
 
 /**
  * Makes all shadow pages obsolete and zaps them, with a lock break after every ten (`kvm_mmu_invalidate_zap_all_pages`
- * and `kvm_zap_obsolete_pages`, 3.11; facts sheet 6.7). Takes the lock itself.
+ * and `kvm_zap_obsolete_pages`, 3.11; facts sheet 6.7); with the TDP MMU {@linkcode zapAllFast}. Takes the lock itself.
  */
 export function* zapAllPages(mmu: Mmu): Protocol<void> {
+  if (mmu.tdp !== undefined) return yield* zapAllFast(mmu, mmu.tdp);
   yield mmu.lock.acquire;
   if (mmu.trace.on) mmu.trace.emit(KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, -1, mmu.validGen, mmu.pool.used);
   mmu.execution.touched |= WRITES_TABLES;

@@ -1,6 +1,6 @@
 import type { Execution } from "./execution.ts";
 import type { Step } from "./step.ts";
-import { LOCKS, writes } from "./touches.ts";
+import { LOCKS, reads, writes } from "./touches.ts";
 import { Work } from "./work_counters.ts";
 
 const NOBODY = -1;
@@ -8,6 +8,10 @@ const NOBODY = -1;
 /**
  * A spin lock. Take it with `yield lock.acquire`, give it back with `yield lock.release`; a scheduler lets the actor
  * past `acquire` when nobody holds the lock. It measures how much work is done while it is held.
+ *
+ * It may also be taken to read, with `yield lock.acquireRead` and `yield lock.releaseRead`: by any number of actors at
+ * once, while nobody holds it to write (KVM's `mmu_lock` is such a lock from 5.12 on). Who comes next is the scheduler's
+ * choice: a writer that waits does not hold up readers (modelling choice; the kernel's lock is fair).
  */
 export class Lock {
   /** The kernel's name of the lock. */
@@ -26,12 +30,22 @@ export class Lock {
    * what was done last under the lock.
    */
   readonly leave: Step;
+  /** The step that takes the lock to read; waits while somebody holds it to write. */
+  readonly acquireRead: Step;
+  /** The step that gives back a lock taken to read. */
+  readonly releaseRead: Step;
+  /** As {@linkcode Lock.acquireRead}, under the condition of {@linkcode Lock.enter}. */
+  readonly enterRead: Step;
+  /** As {@linkcode Lock.releaseRead}, under the condition of {@linkcode Lock.leave}. */
+  readonly leaveRead: Step;
   /** Work units done under the lock so far, all holds together. */
   heldUnits = 0;
   /** Work units of the longest single hold. */
   longestHoldUnits = 0;
   #owner = NOBODY;
   #unitsAtAcquire = 0;
+  /** Those who hold the lock to read, and the work done when each took it. */
+  readonly #readers: Map<number, number> = new Map();
   readonly #execution: Execution;
 
   /**
@@ -46,7 +60,7 @@ export class Lock {
     const acquire = {
       name: `acquire ${name}`,
       touches: writes(LOCKS),
-      enabled: () => this.#owner === NOBODY,
+      enabled: () => this.#owner === NOBODY && this.#readers.size === 0,
       take: (actor: number) => this.#take(actor),
     };
     const release = {
@@ -59,6 +73,23 @@ export class Lock {
     this.release = Object.freeze(release);
     this.enter = Object.freeze({ ...acquire, joins: "after" as const });
     this.leave = Object.freeze({ ...release, joins: "before" as const });
+    // Readers may come and go in any order among each other, so a reader only reads who holds the lock.
+    const acquireRead = {
+      name: `acquire ${name} to read`,
+      touches: reads(LOCKS),
+      enabled: () => this.#owner === NOBODY,
+      take: (actor: number) => this.#takeRead(actor),
+    };
+    const releaseRead = {
+      name: `release ${name} (read)`,
+      touches: reads(LOCKS),
+      enabled: () => true,
+      take: (actor: number) => this.#giveRead(actor),
+    };
+    this.acquireRead = Object.freeze(acquireRead);
+    this.releaseRead = Object.freeze(releaseRead);
+    this.enterRead = Object.freeze({ ...acquireRead, joins: "after" as const });
+    this.leaveRead = Object.freeze({ ...releaseRead, joins: "before" as const });
   }
 
   /** Whether the actor that runs now holds the lock. */
@@ -66,9 +97,15 @@ export class Lock {
     return this.#owner === this.#execution.actor;
   }
 
-  /** The actor that holds the lock, or -1. */
+  /** The actor that holds the lock to write, or -1. */
   get owner(): number {
     return this.#owner;
+  }
+
+  /** How an actor holds the lock. */
+  heldBy(actor: number): "write" | "read" | undefined {
+    if (this.#owner === actor) return "write";
+    return this.#readers.has(actor) ? "read" : undefined;
   }
 
   /**
@@ -81,6 +118,17 @@ export class Lock {
     if (this.#owner !== this.#execution.actor) throw new LockNotHeldError(this.name, action, this.#execution.actor);
   }
 
+  /**
+   * Asserts that the running actor holds the lock, to write or to read.
+   *
+   * @param action What needs the lock, for the message.
+   * @throws {LockNotHeldError} If the running actor does not hold it.
+   */
+  assertHeldToRead(action: string): void {
+    const { actor } = this.#execution;
+    if (this.heldBy(actor) === undefined) throw new LockNotHeldError(this.name, action, actor);
+  }
+
   #take(actor: number): void {
     const { counters } = this.#execution;
     counters.counts[Work.lockAcquisitions]++;
@@ -90,10 +138,27 @@ export class Lock {
 
   #give(actor: number): void {
     if (this.#owner !== actor) throw new LockNotHeldError(this.name, `release ${this.name}`, actor);
-    const held = this.#execution.counters.units() - this.#unitsAtAcquire;
+    this.#measure(this.#unitsAtAcquire);
+    this.#owner = NOBODY;
+  }
+
+  #takeRead(actor: number): void {
+    const { counters } = this.#execution;
+    counters.counts[Work.lockAcquisitions]++;
+    this.#readers.set(actor, counters.units());
+  }
+
+  #giveRead(actor: number): void {
+    const since = this.#readers.get(actor);
+    if (since === undefined) throw new LockNotHeldError(this.name, `release ${this.name} (read)`, actor);
+    this.#measure(since);
+    this.#readers.delete(actor);
+  }
+
+  #measure(since: number): void {
+    const held = this.#execution.counters.units() - since;
     this.heldUnits += held;
     if (held > this.longestHoldUnits) this.longestHoldUnits = held;
-    this.#owner = NOBODY;
   }
 }
 

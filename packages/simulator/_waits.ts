@@ -11,8 +11,8 @@ export class Waits {
   constructor(locks: readonly Lock[]) {
     this.#locks = locks.map((lock) => {
       const meter = new LockMeter(lock.name);
-      for (const step of [lock.acquire, lock.enter]) this.#byAcquire.set(step, meter);
-      for (const step of [lock.release, lock.leave]) this.#byRelease.set(step, meter);
+      for (const step of [lock.acquire, lock.enter, lock.acquireRead, lock.enterRead]) this.#byAcquire.set(step, meter);
+      for (const step of [lock.release, lock.leave, lock.releaseRead, lock.leaveRead]) this.#byRelease.set(step, meter);
       return meter;
     });
   }
@@ -56,18 +56,20 @@ class LockMeter {
   readonly #waits = new WaitMeter();
   readonly #holds = new WaitMeter();
   #acquisitions = 0;
+  /** Since when the lock is held, by how many: readers may be several, and count as one hold. */
   #since = 0;
+  #holders = 0;
 
   constructor(readonly name: string) {}
 
   acquired(now: number, waited: number, blocked: boolean): void {
     this.#acquisitions++;
-    this.#since = now;
+    if (this.#holders++ === 0) this.#since = now;
     if (blocked) this.#waits.add(waited);
   }
 
   released(now: number): void {
-    this.#holds.add(now - this.#since);
+    if (--this.#holders === 0) this.#holds.add(now - this.#since);
   }
 
   report(): LockReport {

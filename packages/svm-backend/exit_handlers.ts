@@ -9,8 +9,9 @@ import { KVM_PAGE_FAULT } from "@mmu-lab/tracing";
  * |---|---|---|
  * | `3.11` | 32 bits | left to the processor |
  * | `4.10` | all, so also whether the fault was for an entry of the guest's tables | set by KVM |
+ * | `6.1` | as 4.10, and the tracepoint shows all of it | as 4.10, and KVM's own bits are others |
  */
-export type NptKernel = "3.11" | "4.10";
+export type NptKernel = "3.11" | "4.10" | "6.1";
 
 /**
  * Handles a nested page fault (`pf_interception`, 3.11 svm.c; facts sheet 3.6, 7.6). EXITINFO1 is a page-fault error
@@ -22,6 +23,7 @@ export type NptKernel = "3.11" | "4.10";
 export function* handleNestedPageFault(mmu: Mmu, vcpu: VcpuMmu, kernel: NptKernel): Protocol<number> {
   const { gpa, info1 } = vcpu.exit;
   const low = info1 >>> 0;
-  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, gpa, gpa / 2 ** 32, low);
+  const shown = kernel === "6.1" ? info1 : low;
+  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, gpa, gpa / 2 ** 32, shown);
   return yield* mmuPageFault(mmu, vcpu, gpa, kernel === "3.11" ? low : info1);
 }

@@ -20,7 +20,7 @@ import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { SVM_EXIT_IOIO, SVM_EXIT_NPF } from "./exit_codes.ts";
 import { handleNestedPageFault, type NptKernel } from "./exit_handlers.ts";
 import { nestedFaultInfo, outInfo } from "./exit_info.ts";
-import { NPT_ACCESSED, NPT_BITS, NPT_BITS_4_10, NPT_DIRTY, NPT_USER } from "./npt_bits.ts";
+import { NPT_ACCESSED, NPT_BITS, NPT_BITS_4_10, NPT_BITS_6_1, NPT_DIRTY, NPT_USER } from "./npt_bits.ts";
 import { type AddressBits, hasReservedBits, memoryAddressBits, reservedAddressBits } from "./reserved_bits.ts";
 
 /**
@@ -64,7 +64,7 @@ class NptBackend implements HardwareBackend, NestedTables {
   readonly #reserved: number;
 
   constructor(processor: NptProcessor, readonly kernel: NptKernel) {
-    this.bits = kernel === "3.11" ? NPT_BITS : NPT_BITS_4_10;
+    this.bits = kernel === "3.11" ? NPT_BITS : kernel === "4.10" ? NPT_BITS_4_10 : NPT_BITS_6_1;
     this.maxPageLevel = processor.maxPageLevel;
     this.readModifyWrite = processor.readModifyWrite;
     this.#reservedHi = reservedAddressBits(processor);

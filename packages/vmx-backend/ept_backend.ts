@@ -11,9 +11,10 @@ import {
   type VcpuMmu,
   WRITES_TABLES,
 } from "@mmu-lab/paging";
+import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits } from "./ept_bits.ts";
+import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits, eptBits61 } from "./ept_bits.ts";
 import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION } from "./exit_reasons.ts";
 import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
 import { type ErrorCodeRule, outQualification, violationQualification } from "./exit_qualification.ts";
@@ -23,6 +24,11 @@ import { type EptCapabilities, isMisconfigured } from "./misconfiguration.ts";
 export interface EptProcessor extends EptCapabilities {
   /** Whether it keeps accessed and dirty bits in EPT entries, and KVM uses them. */
   readonly accessedDirty: boolean;
+  /**
+   * Whether it logs the pages whose dirty bit it sets, and KVM uses it (page modification logging, SDM vol. 3, 28.3.6);
+   * no unless told.
+   */
+  readonly logsDirtyPages?: boolean;
 }
 
 /**
@@ -44,7 +50,7 @@ class EptBackend implements HardwareBackend, NestedTables {
   readonly guestTableAccess: number;
 
   constructor(readonly processor: EptProcessor, readonly errorCodes: ErrorCodeRule) {
-    this.bits = eptBits(processor.accessedDirty);
+    this.bits = errorCodes === "6.1" ? eptBits61(processor.accessedDirty) : eptBits(processor.accessedDirty);
     this.maxPageLevel = processor.maxPageLevel;
     this.guestTableAccess = processor.accessedDirty ? Access.WRITE : Access.READ;
   }
@@ -86,6 +92,7 @@ class EptBackend implements HardwareBackend, NestedTables {
         if (used !== lo) {
           mmu.execution.touched |= WRITES_TABLES;
           pool.set(page, index, used, hi);
+          if (((used & ~lo) & EPT_DIRTY) !== 0 && this.processor.logsDirtyPages) logDirty(mmu, vcpu, gfn);
         }
         vcpu.walk.lo = used;
         return pfnOfLanes(lo, hi) + (level === 1 ? 0 : gfn % 512 ** (level - 1));
@@ -98,6 +105,15 @@ class EptBackend implements HardwareBackend, NestedTables {
     const { lo } = vcpu.walk;
     return (lo & EPT_WRITE) !== 0 && (!this.processor.accessedDirty || (lo & EPT_DIRTY) !== 0);
   }
+}
+
+/**
+ * Page modification logging, and what KVM does with the log at the next exit (`vmx_flush_pml_buffer`): at once, as nobody
+ * looks at a dirty bitmap before all vCPUs have left their guests. That the log is never full is a modelling choice.
+ */
+function logDirty(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn): void {
+  const slot = mmu.memslots[vcpu.asId].active.find(gfn);
+  if (slot !== undefined) markPageDirty(slot, gfn);
 }
 
 function exit(vcpu: VcpuMmu, reason: number, qualification: number, gpa: number): -1 {

@@ -33,3 +33,15 @@ export function eptBits(accessedDirty: boolean): SpteBits {
     table: EPT_READ | EPT_WRITE | EPT_EXECUTE | accessed,
   };
 }
+
+/** The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself (6.1 spte.h; facts sheet 6.6). */
+export function eptBits61(accessedDirty: boolean): SpteBits {
+  const software = {
+    presentLo: 0x800,
+    hostWritableLo: 0,
+    hostWritableHi: 1 << 25,
+    mmuWritableLo: 0,
+    mmuWritableHi: 1 << 26,
+  };
+  return { ...eptBits(accessedDirty), software };
+}

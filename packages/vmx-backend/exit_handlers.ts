@@ -1,4 +1,4 @@
-import { handleMmioPageFault, MmioFault, type Mmu, mmuPageFault, type VcpuMmu } from "@mmu-lab/paging";
+import { handleMmioPageFault, MmioFault, type Mmu, mmuPageFault, PFERR_RSVD, type VcpuMmu } from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
 import { EPT_MISCONFIG_RET, KVM_PAGE_FAULT } from "@mmu-lab/tracing";
 import { type ErrorCodeRule, isInvalidQualification, violationErrorCode } from "./exit_qualification.ts";
@@ -26,7 +26,7 @@ export class UnknownExitError extends Error {
 export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule): Protocol<number> {
   const { gpa, info1, reason } = vcpu.exit;
   if (isInvalidQualification(info1)) throw new UnknownExitError(reason, gpa);
-  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, gpa, gpa / 2 ** 32, info1);
+  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, gpa, gpa / 2 ** 32, info1);
   return yield* mmuPageFault(mmu, vcpu, gpa, violationErrorCode(info1, rule));
 }
 
@@ -38,6 +38,8 @@ export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule
  */
 export function* handleEptMisconfig(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
   const { gpa, reason } = vcpu.exit;
+  // From 4.15 on the page-fault handler looks at MMIO sptes itself (facts sheet 3.6).
+  if (mmu.tdp !== undefined) return yield* mmuPageFault(mmu, vcpu, gpa, PFERR_RSVD);
   const fault = yield* handleMmioPageFault(mmu, vcpu, gpa);
   if (fault === MmioFault.BUG) throw new UnknownExitError(reason, gpa);
   let result = 1;

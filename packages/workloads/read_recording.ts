@@ -78,7 +78,6 @@ const NEEDS_SHADOW = "this guest needs shadow paging, which is not modelled yet"
 const UNMODELLED: Readonly<Record<string, string>> = {
   map: NEEDS_SHADOW,
   remap: NEEDS_SHADOW,
-  set_smm: "it needs system management mode, which is not modelled yet",
 };
 
 /** What an operation's first marker becomes. Not in this list: what is not modelled. */
@@ -92,6 +91,7 @@ const STARTS: Readonly<Record<string, (marker: TraceMarker, memory: RecorderMemo
   memslot_flags: (marker, memory) => memory.change(marker),
   bulk_memslot_flags: (marker) => ({ op: "bulk-flags", id: marker.num("id"), count: marker.num("count") }),
   get_dirty_log: (marker) => ({ op: "get-dirty-log", id: marker.num("id") }),
+  set_smm: (marker) => ({ op: "set-smm", vcpu: marker.num("vcpu"), on: marker.num("smm") !== 0 }),
   vcpu_create: (marker) => ({ op: "vcpu-create", vcpu: marker.num("vcpu") }),
   vcpu_start: (marker) => ({ op: "vcpu-start", vcpu: marker.num("vcpu") }),
   vm_destroy: () => ({ op: "vm-destroy" }),
@@ -247,7 +247,7 @@ class RecordingReader {
  * @throws {TraceSyntaxError} If the trace is no recording, is cut off within an operation, or has operations that
  * overlap (s7b, recorded from two threads).
  * @throws {RangeError} If a marker lacks a word, or has a number that is none.
- * @throws {UnmodelledOperationError} If the guest has paging of its own or enters system management mode.
+ * @throws {UnmodelledOperationError} If the guest has paging of its own.
  */
 export function readRecording(lines: Iterable<TraceLine>, options: ReadRecordingOptions = {}): Recording {
   const reader = new RecordingReader(options);

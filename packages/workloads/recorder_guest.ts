@@ -54,15 +54,16 @@ function ripOf(kind: AccessKind, size: AccessSize): number {
 
 /**
  * The guest of the recordings: one loop in long mode. `OUT` hands control to user space, which sets `%rdx` to one of nine
- * routines, `%rbx` to the address and `%rax` to the data. Guest-virtual equals guest-physical below 512 GiB, through
- * pages of 1 GiB; so the processor touches three pages of its own accord: code 0x1000, tables 0x2000 and 0x3000.
+ * routines, `%rbx` to the address and `%rax` to the data. Guest-virtual equals guest-physical below 1 TiB, through pages
+ * of 1 GiB; so the processor touches some pages of its own accord: code 0x1000, tables 0x2000 and 0x3000, and 0x4000 above
+ * 512 GiB, which only the recorder of Linux 6.1 on Intel has and uses.
  *
  * Its `ripOf` throws a `RangeError` for an access it has no code for: sizes are 1, 2, 4 and 8 bytes, and 4 for `rmw`.
  *
  * Source: guest.S and memslot_lab.c of the recordings.
  */
 export const RECORDER_GUEST: Guest = {
-  paging: identityGuestPaging(0x2000, 0x3000),
+  paging: identityGuestPaging(0x2000, [0x3000, 0x4000]),
   code: {
     loopRip: CODE_GPA,
     resumeRip: CODE_GPA + LOOP_BYTES.out,

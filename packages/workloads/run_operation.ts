@@ -55,6 +55,9 @@ export function runOperation(vm: Vm, operation: Operation): OperationResult {
       const dirty = vm.dirtyLog(operation.id);
       return typeof dirty === "number" ? { ret: dirty } : { ret: 0, dirty };
     }
+    case "set-smm":
+      vm.setSmm(operation.vcpu, operation.on);
+      return { ret: 0 };
     case "vcpu-create":
       vm.createVcpu();
       return { ret: 0 };

@@ -47,6 +47,16 @@ export interface DirtyLogOperation {
   readonly id: number;
 }
 
+/** A vCPU enters or leaves system management mode, and with it the second address space. */
+export interface SetSmmOperation {
+  /** Its kind of operation. */
+  readonly op: "set-smm";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** Whether it enters. */
+  readonly on: boolean;
+}
+
 /** A vCPU is created, started (it runs to its first hand-over to user space), or the VM is destroyed. */
 export interface LifeOperation {
   /** Its kind of operation. */
@@ -62,6 +72,7 @@ export type Operation =
     | MemslotOperation
     | BulkFlagsOperation
     | DirtyLogOperation
+    | SetSmmOperation
     | LifeOperation
   )
   & {

@@ -21,6 +21,7 @@ const MEMBERS: Readonly<Record<Operation["op"], readonly string[]>> = {
   "memslot": ["asId", "id", "gpa", "size", "flags", "userspaceAddr"],
   "bulk-flags": ["asId", "id", "count"],
   "get-dirty-log": ["id"],
+  "set-smm": ["vcpu", "on"],
   "vcpu-create": ["vcpu"],
   "vcpu-start": ["vcpu"],
   "vm-destroy": ["vcpu"],
@@ -32,7 +33,7 @@ const U16 = 2 ** 16 - 1;
 const U32 = 2 ** 32 - 1;
 /** Ends of guest-physical addresses, of what the recorder's guest maps, and of user space's half of memory. */
 const GPA_END = 2 ** 52;
-const RECORDER_END = 2 ** 39;
+const RECORDER_END = 2 ** 40;
 const HVA_END = 2 ** 47;
 
 /** What operations so far have made. */
@@ -137,6 +138,12 @@ function checkOperation(place: string, value: unknown, state: State): void {
     case "vm-destroy":
       state.destroyed = true;
       break;
+    case "set-smm": {
+      checkVcpu(place, operation, state);
+      const { on } = operation;
+      if (typeof on !== "boolean") fail(`${place}.on`, `is ${JSON.stringify(on) ?? "missing"}`, "write true or false");
+      break;
+    }
     case "get-dirty-log":
       break;
   }

@@ -74,5 +74,5 @@ Deno.test("validateScenario() knows what the recorder's guest can do", () => {
   rejected([...START, READ], "operations[1].vcpu", 'which has not started; put {"op":"vcpu-start","vcpu":0} before it');
   rejected([...start, { ...READ, size: 3 }], "operations[2].size", "write 1 or 2 or 4 or 8");
   rejected([...start, { ...READ, op: "rmw", size: 8 }], "operations[2].size", 'write 4, or use the guest "flat"');
-  rejected([...start, { ...READ, gva: 2 ** 39 }], "operations[2].gva", "from 0 to 549755813884");
+  rejected([...start, { ...READ, gva: 2 ** 40 }], "operations[2].gva", "from 0 to 1099511627772");
 });

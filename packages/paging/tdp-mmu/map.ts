@@ -1,0 +1,194 @@
+import { type Gfn, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { type Protocol, Work } from "@mmu-lab/protocol";
+import { ACC_ALL, addressHi, addressLo } from "@mmu-lab/spte-encoding";
+import { MAKE_MMIO_SPTE, MAKE_MMIO_SPTE_RET, MARK_MMIO_SPTE } from "@mmu-lab/tracing";
+import { hvaOf } from "../map.ts";
+import type { Mmu } from "../mmu.ts";
+import type { PageId } from "../page_pool.ts";
+import { directRole } from "../role.ts";
+import { entryIndex } from "../shadow_walk.ts";
+import { SPTE_LARGE } from "../spte_bits.ts";
+import { STAMP_MMIO_SPTE } from "../steps.ts";
+import { READS_TABLES } from "../touches.ts";
+import { sptepOf } from "../trace_page.ts";
+import type { VcpuMmu } from "../vcpu_mmu.ts";
+import { RetPf, type RetPfResult } from "./ret_pf.ts";
+import { allocatePage } from "./roots.ts";
+import { exchangeSpte, forget } from "./set_spte.ts";
+import { isLast, isRemoved, makeSpte, type NewSpte, REMOVED_SPTE, softwareBits } from "./spte.ts";
+import { CLEAR_REMOVED_SPTE, EXCHANGE_SPTE } from "./steps.ts";
+import { freeRemoved, rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
+
+/** The access that an MMIO spte may store: write 2, user 4. */
+const WRITE_USER = 6;
+const MARKED = Work.mmioSptesMarked;
+
+/**
+ * Maps a gfn (`kvm_tdp_mmu_map`, 6.1 tdp_mmu.c; facts sheet 4.12): makes the tables that miss and writes the leaf, RAM or
+ * MMIO, each entry by compare and exchange. Under `mmu_lock`, to read, so others may do the same at the same time: who
+ * finds an entry changed or removed says `RETRY`.
+ *
+ * @param slot The slot that holds the gfn, or `undefined`: then an MMIO spte is written.
+ */
+export function* tdpMap(
+  mmu: Mmu,
+  tdp: TdpMmu,
+  vcpu: VcpuMmu,
+  gfn: Gfn,
+  slot: Memslot | undefined,
+): Protocol<RetPfResult> {
+  rcuReadLock(tdp);
+  const result = yield* map(mmu, tdp, vcpu, gfn, slot);
+  rcuReadUnlock(mmu, tdp);
+  return result;
+}
+
+function* map(
+  mmu: Mmu,
+  tdp: TdpMmu,
+  vcpu: VcpuMmu,
+  gfn: Gfn,
+  slot: Memslot | undefined,
+): Protocol<RetPfResult> {
+  const { pool, counters } = mmu;
+  const goal = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn);
+  let page = vcpu.root;
+  for (let level: number = mmu.rootLevel; level > goal; level--) {
+    const index = entryIndex(gfn, level);
+    mmu.execution.touched |= READS_TABLES;
+    counters.counts[Work.sptesVisited]++;
+    let lo = pool.lo(page, index);
+    let hi = pool.hi(page, index);
+    if (mmu.isPresent(lo, hi) && (lo & SPTE_LARGE) !== 0) {
+      if (!(yield* zapAtomic(mmu, page, index))) return RetPf.RETRY;
+      lo = pool.lo(page, index);
+      hi = pool.hi(page, index);
+    }
+    if (!mmu.isPresent(lo, hi)) {
+      if (isRemoved(lo, hi)) return RetPf.RETRY;
+      if (!(yield* linkNewTable(mmu, tdp, vcpu, page, index, gfn, level))) return RetPf.RETRY;
+    }
+    page = mmu.childOf(pool.lo(page, index), pool.hi(page, index));
+  }
+  const index = entryIndex(gfn, goal);
+  mmu.execution.touched |= READS_TABLES;
+  counters.counts[Work.sptesVisited]++;
+  const oldLo = pool.lo(page, index);
+  const oldHi = pool.hi(page, index);
+  if (isRemoved(oldLo, oldHi)) return RetPf.RETRY;
+  mmu.execution.observe(oldLo);
+  mmu.execution.observe(oldHi);
+  yield slot === undefined ? STAMP_MMIO_SPTE : EXCHANGE_SPTE;
+  return slot === undefined
+    ? writeMmio(mmu, vcpu, page, index, gfn, oldLo, oldHi)
+    : writeRam(mmu, page, index, gfn, slot, goal, oldLo, oldHi);
+}
+
+/** The largest level at which slot, processor and host allow to map the gfn (`kvm_mmu_max_mapping_level`, 6.1 mmu.c). */
+export function maxMappingLevel(mmu: Mmu, slot: Memslot, gfn: Gfn): number {
+  let level: number = mmu.maxPageLevel;
+  while (level > 1 && !largePageAllowed(slot, gfn, level)) level--;
+  if (level === 1) return 1;
+  const hva = hvaOf(slot, gfn);
+  return Math.min(level, mmu.host.isTransparentHuge(hva) ? 2 : mmu.host.mappingLevel(hva));
+}
+
+/** Links an empty table below an entry (`tdp_mmu_link_sp`); false if the entry has changed meanwhile. */
+function* linkNewTable(
+  mmu: Mmu,
+  tdp: TdpMmu,
+  vcpu: VcpuMmu,
+  page: PageId,
+  index: number,
+  gfn: Gfn,
+  level: number,
+): Protocol<boolean> {
+  const { pool } = mmu;
+  const lo = pool.lo(page, index);
+  const hi = pool.hi(page, index);
+  mmu.execution.observe(level);
+  yield EXCHANGE_SPTE;
+  const below = pagesPerEntry(level);
+  const table = allocatePage(mmu, gfn - (gfn % below), directRole(level - 1, vcpu.asId));
+  if (exchangeSpte(mmu, page, index, lo, hi, tableLo(mmu, table), addressHi(table))) return true;
+  // Nobody has seen it: it goes as it came (`tdp_mmu_free_sp`).
+  forget(mmu, table);
+  freeRemoved(mmu, tdp);
+  return false;
+}
+
+/** The low lane of an entry that links a table (`make_nonleaf_spte`). */
+export function tableLo(mmu: Mmu, table: PageId): number {
+  return addressLo(table) | mmu.bits.table | softwareBits(mmu).presentLo;
+}
+
+/**
+ * Clears an entry in two acts, so that nobody can map anything there before the TLBs are flushed
+ * (`tdp_mmu_zap_spte_atomic`); false if it has changed meanwhile.
+ */
+export function* zapAtomic(mmu: Mmu, page: PageId, index: number): Protocol<boolean> {
+  const { pool } = mmu;
+  const lo = pool.lo(page, index);
+  const hi = pool.hi(page, index);
+  mmu.execution.observe(lo);
+  mmu.execution.observe(hi);
+  yield EXCHANGE_SPTE;
+  if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, 0)) return false;
+  mmu.flushRemoteTlbs();
+  yield CLEAR_REMOVED_SPTE;
+  mmu.setSpte(page, index, 0, 0);
+  return true;
+}
+
+const made: NewSpte = { lo: 0, hi: 0 };
+
+/** `tdp_mmu_map_handle_target_level` for memory. */
+function writeRam(
+  mmu: Mmu,
+  page: PageId,
+  index: number,
+  gfn: Gfn,
+  slot: Memslot,
+  level: number,
+  oldLo: number,
+  oldHi: number,
+): RetPfResult {
+  const first = gfn - (gfn % pagesPerEntry(level));
+  const pfn = mmu.host.pfn(hvaOf(slot, gfn)) - (gfn - first);
+  makeSpte(mmu, slot, first, level, pfn, oldLo, made);
+  if (made.lo === oldLo && made.hi === oldHi) return RetPf.SPURIOUS;
+  if (!exchangeSpte(mmu, page, index, oldLo, oldHi, made.lo, made.hi)) return RetPf.RETRY;
+  if (mmu.isPresent(oldLo, oldHi) && !isLast(oldLo, level)) mmu.flushRemoteTlbs();
+  return RetPf.FIXED;
+}
+
+/** The same for a gfn without a slot. The generation is read here, late (bug B02). */
+function writeMmio(
+  mmu: Mmu,
+  vcpu: VcpuMmu,
+  page: PageId,
+  index: number,
+  gfn: Gfn,
+  oldLo: number,
+  oldHi: number,
+): RetPfResult {
+  const { layout, trace } = mmu;
+  if (trace.on) trace.emit(MAKE_MMIO_SPTE, vcpu.index, gfn, ACC_ALL);
+  const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
+  const lo = layout.encodeLo(gfn, WRITE_USER, generation);
+  const hi = layout.encodeHi(gfn, WRITE_USER, generation);
+  if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, lo, hi);
+  if (lo !== oldLo || hi !== oldHi) {
+    if (mmu.isPresent(oldLo, oldHi)) {
+      mmu.warnings.push(`an MMIO spte for gfn 0x${gfn.toString(16)} is written over a present one`);
+    }
+    if (!exchangeSpte(mmu, page, index, oldLo, oldHi, lo, hi)) return RetPf.RETRY;
+  }
+  mmu.counters.counts[MARKED]++;
+  mmu.stats.pf_mmio_spte_created++;
+  if (trace.on) {
+    const stored = layout.generationOf(lo, hi);
+    trace.emit(MARK_MMIO_SPTE, vcpu.index, sptepOf(mmu, page, index), gfn, lo & 7, stored);
+  }
+  return RetPf.EMULATE;
+}

@@ -1,0 +1,64 @@
+import { markPageDirty, MEM_READONLY, type Memslot } from "@mmu-lab/memslots";
+import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
+import type { Mmu } from "../mmu.ts";
+import { type SoftwareBits, SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
+
+/** An entry that is going away: nobody may put anything in its place (`REMOVED_SPTE`, 6.1 spte.h; facts sheet 4.9). */
+export const REMOVED_SPTE: number = 0x5a0;
+
+/** Whether an entry is {@linkcode REMOVED_SPTE}. */
+export function isRemoved(lo: number, hi: number): boolean {
+  return lo === REMOVED_SPTE && hi === 0;
+}
+
+/** Whether an entry of a level maps a page, if it is present (`is_last_spte`). */
+export function isLast(lo: number, level: number): boolean {
+  return level === 1 || (lo & SPTE_LARGE) !== 0;
+}
+
+/** The bits that KVM keeps for itself in this format. */
+export function softwareBits(mmu: Mmu): SoftwareBits {
+  const { software } = mmu.bits;
+  if (software === undefined) throw new RangeError(`Cannot use ${mmu.bits.name} sptes with the TDP MMU`);
+  return software;
+}
+
+/** An entry that is about to be written, as two lanes. Reused: making one allocates nothing. */
+export interface NewSpte {
+  /** Low lane. */
+  lo: number;
+  /** High lane. */
+  hi: number;
+}
+
+/**
+ * Makes an entry that maps memory (`make_spte`, 6.1 spte.c), and marks the page dirty if the slot logs.
+ *
+ * That the dirty bit is left out where the old entry was writable is meant for mappings that stay; but the kernel looks
+ * at bit 1 without asking what the old entry was, and an MMIO spte has it set (facts sheet 12).
+ *
+ * @param oldLo Low lane of the entry that is there now.
+ */
+export function makeSpte(
+  mmu: Mmu,
+  slot: Memslot,
+  gfn: number,
+  level: number,
+  pfn: number,
+  oldLo: number,
+  into: NewSpte,
+): void {
+  const { bits } = mmu;
+  const software = softwareBits(mmu);
+  let lo = SPTE_PRESENT | software.presentLo | bits.accessed | bits.executable | bits.user | bits.memoryType;
+  let hi = addressHi(pfn);
+  if (level > 1) lo |= SPTE_LARGE;
+  if ((slot.flags & MEM_READONLY) === 0) {
+    lo |= software.hostWritableLo | software.mmuWritableLo | SPTE_WRITABLE;
+    hi |= software.hostWritableHi | software.mmuWritableHi;
+    if (!isLast(oldLo, level) || (oldLo & SPTE_WRITABLE) === 0) lo |= bits.dirty;
+    markPageDirty(slot, gfn);
+  }
+  into.lo = lo | addressLo(pfn);
+  into.hi = hi;
+}
