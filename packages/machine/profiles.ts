@@ -1,9 +1,10 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { type MmioHost, type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import { nptBackend } from "@mmu-lab/svm-backend";
 import { eptBackend } from "@mmu-lab/vmx-backend";
+import { layoutNamed } from "./_layout_named.ts";
+import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
@@ -16,12 +17,6 @@ const PHENOM = {
   reservedFaultIsPresent: false,
   readModifyWrite: "read-then-write",
 } as const;
-
-/** A layout that is made when it is first asked for, and shared: it never changes. */
-function layoutNamed(name: string, host: MmioHost = {}): () => MmioLayout {
-  let layout: MmioLayout | undefined;
-  return () => layout ??= mmioLayout(name, host);
-}
 
 const LINUX_3_11_EPT: Profile = {
   name: "linux_3_11_ept",
@@ -152,6 +147,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
     },
     LINUX_4_10_NPT,
+    ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     LINUX_6_1_NPT_TDP,
     {
       ...LINUX_6_1_NPT_TDP,
