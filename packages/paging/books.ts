@@ -72,7 +72,8 @@ function auditPages(mmu: Mmu, listed: ReadonlySet<PageId>, findings: string[]): 
   for (const page of waiting) {
     if (!pool.isLive(page)) findings.push(`Page ${page} waits to be freed and is free`);
     if (listed.has(page)) findings.push(`Page ${page} waits to be freed and is on the list of active pages`);
-    if (!isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    // The TDP MMU marks roots only.
+    if (mmu.tdp === undefined && !isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
     if (pool.rootCount[page] > 0) findings.push(`Page ${page} waits to be freed and is a root`);
   }
   for (let page = 0; page < pool.length; page++) {
