@@ -3,6 +3,7 @@ import { formatLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { isInvalid, levelOf } from "./role.ts";
+import { isRemoved } from "./tdp-mmu/spte.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 
 /**
@@ -71,7 +72,8 @@ function auditPages(mmu: Mmu, listed: ReadonlySet<PageId>, findings: string[]): 
   for (const page of waiting) {
     if (!pool.isLive(page)) findings.push(`Page ${page} waits to be freed and is free`);
     if (listed.has(page)) findings.push(`Page ${page} waits to be freed and is on the list of active pages`);
-    if (!isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    // The TDP MMU marks roots only.
+    if (mmu.tdp === undefined && !isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
     if (pool.rootCount[page] > 0) findings.push(`Page ${page} waits to be freed and is a root`);
   }
   for (let page = 0; page < pool.length; page++) {
@@ -98,6 +100,9 @@ function isInBucket(mmu: Mmu, page: PageId): boolean {
 function auditRoots(mmu: Mmu, findings: string[]): void {
   const { pool } = mmu;
   const users = new Map<PageId, number>();
+  for (const { page } of mmu.tdp?.roots ?? []) {
+    if (!pool.isLive(page)) findings.push(`Page ${page} is a root of the TDP MMU and free`);
+  }
   for (const { index, root } of mmu.vcpus) {
     if (root === NO_PAGE) continue;
     users.set(root, (users.get(root) ?? 0) + 1);
@@ -154,6 +159,8 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
       if (layout.gfnOf(lo, hi) !== gfn) {
         findings.push(`Page ${page}, entry ${index}: an MMIO spte for gfn ${hex(layout.gfnOf(lo, hi))} at ${hex(gfn)}`);
       }
+    } else if (mmu.tdp !== undefined && isRemoved(lo, hi)) {
+      // Somebody is about to clear it, or the page is on its way out.
     } else if (!mmu.isPresent(lo, hi)) {
       findings.push(`Page ${page}, entry ${index}: ${formatLanes(lo, hi)} is neither present nor an MMIO spte`);
     } else if (level > 1 && (lo & SPTE_LARGE) === 0) {

@@ -14,8 +14,13 @@ const ofPage = new StateHasher();
 export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
   const { pool } = mmu;
   hasher.add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
-  // Of pages that wait to be freed nobody can tell more than that there are some.
+  // Of pages that wait to be freed nobody can tell more than that there are some, unless they are still read under RCU.
   hasher.add(mmu.zapped.length > 0 ? 1 : 0);
+  if (mmu.tdp !== undefined) { for (const page of mmu.zapped) hasher.add(hashPage(mmu, page)); }
+  for (const root of mmu.tdp?.roots ?? []) {
+    addIdentity(mmu, root.page, hasher);
+    hasher.add((root.scheduled ? 1 : 0) + (root.held ? 2 : 0));
+  }
   mmu.strategy.hashInto?.(hasher);
   // A sweep goes by the numbers of pages, so under a strategy that sweeps they count.
   if (mmu.strategy.sweep !== undefined) pool.hashFreeInto(hasher);
@@ -56,7 +61,7 @@ function hashPage(mmu: Mmu, page: PageId): number {
     const hi = lanes[at + 1];
     if ((lo | hi) === 0) continue;
     ofPage.add(at - offset);
-    if (level > 1 && (lo & SPTE_LARGE) === 0) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
+    if (level > 1 && (lo & SPTE_LARGE) === 0 && mmu.isPresent(lo, hi)) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
     else ofPage.add(lo).add(hi);
   }
   return ofPage.value;

@@ -21,6 +21,8 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     access: accessOf(role),
     direct: isDirect(role),
     invalid: isInvalid(role),
+    // Bits of the role that the TDP MMU always has set (`kvm_calc_tdp_mmu_root_page_role`, 6.1 mmu.c).
+    nxe: mmu.tdp !== undefined,
   });
   trace.emit(
     event,

@@ -4,6 +4,7 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { invalidated, isInvalid, levelOf } from "./role.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
+import { freeRemoved } from "./tdp-mmu/tdp_mmu.ts";
 import { zapAllFast } from "./tdp-mmu/roots.ts";
 import { tracePage } from "./trace_page.ts";
 import { WRITES_TABLES } from "./touches.ts";
@@ -47,6 +48,7 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
 export function commitZap(mmu: Mmu): void {
   mmu.execution.touched |= WRITES_TABLES;
   if (mmu.zapped.length === 0) return;
+  if (mmu.tdp !== undefined) return freeRemoved(mmu, mmu.tdp);
   mmu.flushRemoteTlbs();
   for (const page of mmu.zapped) mmu.pool.free(page);
   mmu.zapped.length = 0;

@@ -162,7 +162,6 @@ Deno.test("readRecording() names an operation that is not modelled", () => {
   const error = assertThrows(() => read([map]), UnmodelledOperationError, "operation 5 (op=map, line 2 of x.txt)");
   assertEquals([error.op, error.seq, error.line, error.file], ["map", 5, 2, "x.txt"]);
   assertThrows(() => read(["seq=1 op=remap gva=0x0"]), UnmodelledOperationError, "shadow paging");
-  assertThrows(() => read(["seq=1 op=set_smm vcpu=0 smm=1"]), UnmodelledOperationError, "system management mode");
   assertThrows(() => read(["seq=1 op=fly"]), UnmodelledOperationError, "no such operation is known");
   const shadow = recordingOf([]).replace("1g-identity", "4k-window");
   assertThrows(() => readRecording(parseTraceText(shadow)), UnmodelledOperationError, "guest_paging=4k-window");

@@ -24,7 +24,7 @@ import { rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
 export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<void> {
   if (isReadOnly(slot)) return;
   yield mmu.lock.acquireRead;
-  rcuReadLock(tdp);
+  rcuReadLock(mmu, tdp);
   mmu.execution.touched |= WRITES_TABLES;
   const roots = tdp.roots.filter(({ page }) => isOf(mmu, page, slot) && !isInvalid(mmu.pool.role[page]));
   for (const { page } of roots) {

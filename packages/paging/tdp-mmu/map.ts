@@ -37,7 +37,7 @@ export function* tdpMap(
   gfn: Gfn,
   slot: Memslot | undefined,
 ): Protocol<RetPfResult> {
-  rcuReadLock(tdp);
+  rcuReadLock(mmu, tdp);
   const result = yield* map(mmu, tdp, vcpu, gfn, slot);
   rcuReadUnlock(mmu, tdp);
   return result;
@@ -162,7 +162,11 @@ function writeRam(
   return RetPf.FIXED;
 }
 
-/** The same for a gfn without a slot. The generation is read here, late (bug B02). */
+/**
+ * The same for a gfn without a slot. The generation is read here, late (bug B02). If a slot is being created, another vCPU may
+ * have mapped memory here meanwhile: the MMIO spte goes over it, without a warning or a flush, and does no harm, for its number is no
+ * longer current when the update is done.
+ */
 function writeMmio(
   mmu: Mmu,
   vcpu: VcpuMmu,
@@ -179,9 +183,6 @@ function writeMmio(
   const hi = layout.encodeHi(gfn, WRITE_USER, generation);
   if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, lo, hi);
   if (lo !== oldLo || hi !== oldHi) {
-    if (mmu.isPresent(oldLo, oldHi)) {
-      mmu.warnings.push(`an MMIO spte for gfn 0x${gfn.toString(16)} is written over a present one`);
-    }
     if (!exchangeSpte(mmu, page, index, oldLo, oldHi, lo, hi)) return RetPf.RETRY;
   }
   mmu.counters.counts[MARKED]++;

@@ -84,7 +84,8 @@ function* directPageFault(
     // KVM_PFN_ERR_RO_FAULT
     return RetPf.EMULATE;
   }
-  yield mmu.lock.enterRead;
+  // Not `enterRead`: others may write the same tables under the same lock.
+  yield mmu.lock.acquireRead;
   // The root cannot become invalid any more: that takes the lock to write.
   const result = isObsoleteRoot(mmu, vcpu) ? RetPf.RETRY : yield* tdpMap(mmu, tdp, vcpu, gfn, slot);
   yield mmu.lock.leaveRead;

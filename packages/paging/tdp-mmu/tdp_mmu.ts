@@ -1,4 +1,5 @@
 import type { Mmu } from "../mmu.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { PageId } from "../page_pool.ts";
 
 /** What kernels do differently in the TDP MMU; KVM policy throughout. A profile chooses. */
@@ -42,7 +43,8 @@ export class TdpMmu {
 }
 
 /** `rcu_read_lock()` around a walk that other CPUs can run in the middle of. */
-export function rcuReadLock(tdp: TdpMmu): void {
+export function rcuReadLock(mmu: Mmu, tdp: TdpMmu): void {
+  mmu.execution.touched |= READS_TABLES;
   tdp.readers++;
 }
 
@@ -54,7 +56,8 @@ export function rcuReadUnlock(mmu: Mmu, tdp: TdpMmu): void {
 
 /** Frees the pages that were taken out, unless somebody may still read them (`call_rcu`). */
 export function freeRemoved(mmu: Mmu, tdp: TdpMmu): void {
-  if (tdp.readers > 0) return;
+  if (tdp.readers > 0 || mmu.zapped.length === 0) return;
+  mmu.execution.touched |= WRITES_TABLES;
   for (const page of mmu.zapped) mmu.pool.free(page);
   mmu.zapped.length = 0;
 }
