@@ -6,13 +6,16 @@ export interface RecordedKernel {
   /** The kernel whose events these are, or `undefined` if they are those of none that is known. */
   readonly era: Era | undefined;
   /** The processor's tables that were seen at work, if any. */
-  readonly paging: "ept" | "npt" | undefined;
+  readonly paging: "ept" | "npt" | "vmx-shadow" | "svm-shadow" | undefined;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
   readonly firstWalkExit: number | undefined;
 }
 
 const EPT_VIOLATION = /^reason EPT_VIOLATION .* info ([0-9a-f]+) /;
 const NESTED_PAGE_FAULT = /^reason npf /;
+/** A page fault, for its interruption information says so. */
+const EXCEPTION = /^reason EXCEPTION_NMI .* 80000b0e$/;
+const PAGE_FAULT_EXCEPTION = /^reason PF excp /;
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
 
@@ -30,6 +33,8 @@ export function recordedKernel(recording: Recording): RecordedKernel {
     if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
     if (line.name !== "kvm_exit") return;
     if (NESTED_PAGE_FAULT.test(line.text)) paging = "npt";
+    if (EXCEPTION.test(line.text)) paging = "vmx-shadow";
+    if (PAGE_FAULT_EXCEPTION.test(line.text)) paging = "svm-shadow";
     const qualification = parseInt(EPT_VIOLATION.exec(line.text)?.[1] ?? "", 16);
     if (Number.isNaN(qualification)) return;
     paging = "ept";

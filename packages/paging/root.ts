@@ -3,14 +3,16 @@ import { getPage, makePagesAvailable } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
+import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
 import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
-/** Whether a vCPU must take a root before it runs its guest: it has none, or was asked to reload it. */
+/** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */
 export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.execution.touched |= READS_REQUESTS;
-  return vcpu.reloadRequested || vcpu.root === NO_PAGE;
+  return vcpu.reloadRequested || vcpu.syncRequested || vcpu.root === NO_PAGE;
 }
 
 /**
@@ -22,7 +24,17 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     vcpu.reloadRequested = false;
     yield* freeRoot(mmu, vcpu);
   }
+  if (vcpu.syncRequested) {
+    vcpu.syncRequested = false;
+    yield* syncRoots(mmu, vcpu);
+  }
   if (vcpu.root !== NO_PAGE) return;
+  if (vcpu.shadow !== undefined) {
+    yield* allocateShadowRoots(mmu, vcpu);
+    yield* syncRoots(mmu, vcpu);
+    vcpu.flushRequested = true;
+    return;
+  }
   yield mmu.lock.acquire;
   makePagesAvailable(mmu);
   vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
@@ -66,6 +78,7 @@ export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
  */
 export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.root === NO_PAGE) return;
+  if (vcpu.root === PAE_ROOTS) return yield* freePaeRoots(mmu, vcpu);
   yield mmu.lock.acquire;
   const root = vcpu.root;
   vcpu.root = NO_PAGE;

@@ -71,13 +71,12 @@ export interface ReadRecordingOptions {
 
 /** The guest paging that {@linkcode RECORDER_GUEST} has. */
 const IDENTITY = "1g-identity";
+/** The guest paging that `RECORDER_4K_GUEST` has. */
+const WINDOW = "4k-window";
 /** The scenario for which the recorder asks for huge pages (memslot_lab.c, `hugepages`). */
 const HUGE_PAGES_SCENARIO = "s14";
 
-const NEEDS_SHADOW = "this guest needs shadow paging, which is not modelled yet";
 const UNMODELLED: Readonly<Record<string, string>> = {
-  map: NEEDS_SHADOW,
-  remap: NEEDS_SHADOW,
   set_smm: "it needs system management mode, which is not modelled yet",
 };
 
@@ -90,6 +89,8 @@ const STARTS: Readonly<Record<string, (marker: TraceMarker, memory: RecorderMemo
   memslot_delete: (marker, memory) => memory.delete(marker),
   memslot_move: (marker, memory) => memory.change(marker),
   memslot_flags: (marker, memory) => memory.change(marker),
+  map: (marker, memory) => memory.writeEntry(marker),
+  remap: (marker, memory) => memory.writeEntry(marker),
   bulk_memslot_flags: (marker) => ({ op: "bulk-flags", id: marker.num("id"), count: marker.num("count") }),
   get_dirty_log: (marker) => ({ op: "get-dirty-log", id: marker.num("id") }),
   vcpu_create: (marker) => ({ op: "vcpu-create", vcpu: marker.num("vcpu") }),
@@ -131,7 +132,7 @@ class RecordingReader {
   readonly #before: TraceLine[] = [];
   readonly #operations: RecordedOperation[] = [];
   #header?: TraceMarker;
-  #memory = new RecorderMemory(false);
+  #memory = new RecorderMemory(false, false);
   /** Where events go: to the open operation, or after the last. */
   #events: TraceLine[] = this.#before;
   /** The open operation; `vm_create` has none of its own in a scenario. */
@@ -176,7 +177,7 @@ class RecordingReader {
         version: 1,
         name,
         description: `Recorded: ${name}, configuration ${cfg}, seed ${seed}`,
-        guest: "recorder",
+        guest: words["guest_paging"] === WINDOW ? "recorder-4k" : "recorder",
         hostMemory: this.#memory.regions,
         operations: this.#operations.map(({ operation }) => operation),
       },
@@ -186,9 +187,11 @@ class RecordingReader {
   #begin(marker: TraceMarker): void {
     if (this.#header !== undefined) this.#fail("one scenario", `seq=${marker.seq} op=scenario`);
     const paging = marker.words["guest_paging"];
-    if (paging !== IDENTITY) this.#unmodelled(marker, `guest_paging=${paging}: ${NEEDS_SHADOW}`);
+    if (paging !== IDENTITY && paging !== WINDOW) {
+      this.#unmodelled(marker, `guest_paging=${paging}, and guests have ${IDENTITY} or ${WINDOW}`);
+    }
     this.#header = marker;
-    this.#memory = new RecorderMemory(marker.words["name"] === HUGE_PAGES_SCENARIO);
+    this.#memory = new RecorderMemory(marker.words["name"] === HUGE_PAGES_SCENARIO, paging === WINDOW);
   }
 
   #start(marker: TraceMarker): void {
@@ -247,7 +250,7 @@ class RecordingReader {
  * @throws {TraceSyntaxError} If the trace is no recording, is cut off within an operation, or has operations that
  * overlap (s7b, recorded from two threads).
  * @throws {RangeError} If a marker lacks a word, or has a number that is none.
- * @throws {UnmodelledOperationError} If the guest has paging of its own or enters system management mode.
+ * @throws {UnmodelledOperationError} If the guest has paging of another kind or enters system management mode.
  */
 export function readRecording(lines: Iterable<TraceLine>, options: ReadRecordingOptions = {}): Recording {
   const reader = new RecordingReader(options);
