@@ -26,7 +26,7 @@ export function chooseProfile(recording: Recording): Profile {
   if (profile !== undefined) return closer(recording, profile, PROFILES[RIVALS[profile.name] ?? ""]);
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
-    ? "it has no EPT violation or nested page fault"
+    ? "it has no EPT violation, nested page fault or page fault exit"
     : kernel === "6.1 or later" && seen.paging !== undefined
     ? "its kernel is 6.1 or later, and its faults are not those of the TDP MMU"
     : `its events are those of ${kernel}`;
@@ -38,6 +38,8 @@ function nameFor(seen: RecordedKernel): string | undefined {
   const { era, paging, firstWalkExit } = seen;
   if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
+  if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;
+  if (paging === "svm-shadow") return era === "3.11" ? "linux_3_11_npt_shadow" : undefined;
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }

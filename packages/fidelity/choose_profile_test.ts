@@ -21,5 +21,9 @@ Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   const unknown = recordingOf("kvm_entry: vcpu 0");
   assertThrows(() => chooseProfile(unknown), RangeError, "its events are those of an unknown kernel");
   const noExit = recordingOf("swap_memslots: (install_new_memslots+0x0/0x40) gen_before=0");
-  assertThrows(() => chooseProfile(noExit), RangeError, "it has no EPT violation or nested page fault");
+  assertThrows(
+    () => chooseProfile(noExit),
+    RangeError,
+    "it has no EPT violation, nested page fault or page fault exit",
+  );
 });

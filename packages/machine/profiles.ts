@@ -1,8 +1,8 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
-import { nptBackend } from "@mmu-lab/svm-backend";
-import { eptBackend } from "@mmu-lab/vmx-backend";
+import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_6_1 } from "@mmu-lab/paging";
+import { nptBackend, svmShadowBackend } from "@mmu-lab/svm-backend";
+import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
@@ -28,6 +28,7 @@ const LINUX_3_11_EPT: Profile = {
   rootLevel: 4,
   cacheRule: { generation: "none", skipWhileInFlux: false },
   faultRules: FAULT_RULES_3_11,
+  walkRules: WALK_RULES_3_11,
   slotLimits: { userSlots: 125, privateSlots: 3 },
   // The identity map for real mode without paging (vmx.c, alloc_identity_pagetable).
   privateSlots: [{ id: 0x7f, gpa: 0xfffbc000, size: 0x1000 }],
@@ -63,6 +64,7 @@ const LINUX_5_13_EPT: Profile = {
   layout: layoutNamed("linux_6_1_ept"),
   backend: () => eptBackend(HASWELL, "6.1"),
   faultRules: { ...LINUX_4_4_EPT.faultRules, invalidSlot: "retry" },
+  walkRules: WALK_RULES_6_1,
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" },
 };
 
@@ -117,6 +119,15 @@ const LINUX_6_1_EPT_TDP: Profile = {
   backend: () => eptBackend(HASWELL, "6.1"),
 };
 
+const LINUX_3_11_SHADOW: Profile = {
+  ...LINUX_3_11_EPT,
+  name: "linux_3_11_shadow",
+  summary: "Linux 3.11 as released, Intel without EPT (ept=0): shadow page tables; its MMIO cache has bug B01",
+  layout: layoutNamed("linux_3_11_shadow"),
+  backend: () => vmxShadowBackend({ ...HASWELL, noExecute: true, reservedFaultIsPresent: true }),
+  privateSlots: [],
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -135,6 +146,23 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       name: "linux_3_11_ept_noad",
       summary: "Linux 3.11 as released, Intel EPT without accessed and dirty bits, so without prefetch",
       backend: () => eptBackend({ ...HASWELL, accessedDirty: false }),
+    },
+    {
+      ...LINUX_3_11_SHADOW,
+      name: "linux_3_10_shadow",
+      summary: "Linux 3.10, Intel without EPT (ept=0): shadow page tables, and a walk over all of them",
+      era: ERAS.G0,
+      layout: layoutNamed("linux_3_10_shadow"),
+      strategy: STRATEGIES.fullWalk.create,
+      flushSlot: "walk-all" as const,
+    },
+    LINUX_3_11_SHADOW,
+    {
+      ...LINUX_3_11_SHADOW,
+      name: "linux_3_11_npt_shadow",
+      summary:
+        "Linux 3.11 as released, AMD without nested paging (npt=0): shadow page tables; its MMIO cache has bug B01",
+      backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
