@@ -73,7 +73,9 @@ function auditPages(mmu: Mmu, listed: ReadonlySet<PageId>, findings: string[]): 
     if (!pool.isLive(page)) findings.push(`Page ${page} waits to be freed and is free`);
     if (listed.has(page)) findings.push(`Page ${page} waits to be freed and is on the list of active pages`);
     // The TDP MMU marks roots only.
-    if (mmu.tdp === undefined && !isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    if (mmu.tdp === undefined && !isInvalid(pool.role[page])) {
+      findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    }
     if (pool.rootCount[page] > 0) findings.push(`Page ${page} waits to be freed and is a root`);
   }
   for (let page = 0; page < pool.length; page++) {
