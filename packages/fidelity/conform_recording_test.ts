@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { nptBackend, type NptProcessor } from "@mmu-lab/svm-backend";
-import { parseTraceText, type TraceLine } from "@mmu-lab/tracing";
-import { readRecording, type Recording } from "@mmu-lab/workloads";
+import { parseTraceText, printEvent, type TraceLine } from "@mmu-lab/tracing";
+import { readRecording, type Recording, runOperation, vmForScenario } from "@mmu-lab/workloads";
 import { chooseProfile } from "./choose_profile.ts";
 import { conformRecording } from "./conform_recording.ts";
+import { EventCollector } from "./event_collector.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 
@@ -91,6 +92,45 @@ Deno.test("conformRecording() loses the same writes as 3.11 did, and other kerne
   const outcomes = fixed.mismatches.filter(({ kernel }) => kernel.startsWith("ret="));
   assert(outcomes.some(({ kernel, model }) => kernel.includes("kind=mmio") && model.includes("kind=ram")));
 });
+
+for (const name of ["s15", "s16"]) {
+  Deno.test(`conformRecording() tells 6.1.187 from 6.1.192 by ${name}: each agrees with its own recording alone`, async () => {
+    const [older, newer] = [PROFILES["linux_6_1_npt_tdp_187"], PROFILES["linux_6_1_npt_tdp"]];
+    for (const [folder, other] of [["tdp-6.1.187", newer], ["tdp", older]] as const) {
+      const { levels } = conformRecording(await read(`linux-6.1/${folder}/${name}.trace.txt.gz`), { profile: other });
+      assert(levels[1]!.matched < levels[1]!.total);
+    }
+  });
+}
+
+/** An event that shows entries of the TDP MMU, without the frames in them, which are those of the machine. */
+function withoutFrames(text: string): string {
+  return text.replace(/((?:old|new)_spte )([0-9a-f]+)/g, (_, name, hex) => {
+    const spte = BigInt(`0x${hex}`);
+    const isPresent = (spte & 0x800n) !== 0n;
+    return name + (isPresent ? spte & ~0xffffffffff000n : spte).toString(16);
+  });
+}
+
+for (const path of ["linux-6.1/tdp/s14", "linux-6.1/tdp/s5", "linux-6.1/tdp/s16", "linux-6.1-ept/ept-skx/s5"]) {
+  Deno.test(`the TDP MMU changes the same entries in the same order, bit by bit, as in ${path}`, async () => {
+    const recording = await read(`${path}.trace.txt.gz`);
+    const sink = new EventCollector();
+    const vm = vmForScenario(recording.scenario, chooseProfile(recording), { trace: sink });
+    let changes = 0;
+    for (const { operation, events } of recording.operations) {
+      sink.clear(({ name }) => name === "kvm_tdp_mmu_spte_changed");
+      runOperation(vm, operation);
+      // What goes with the VM was recorded only in part.
+      if (operation.op === "vm-destroy") break;
+      const kernel = events.filter(({ name }) => name === "kvm_tdp_mmu_spte_changed").map(({ text }) => text);
+      const model = sink.records.map(({ event, vcpu, args }) => printEvent(event, vcpu, args, "6.1"));
+      assertEquals(model.map(withoutFrames), kernel.map(withoutFrames), `operation ${operation.seq}`);
+      changes += kernel.length;
+    }
+    assert(changes > 100, `${changes} changes`);
+  });
+}
 
 Deno.test("conformRecording() notices a processor that is not the recorded one", async () => {
   const manual = { maxPhyAddr: 40, maxPageLevel: 3, reservedFaultIsPresent: true, readModifyWrite: "write" } as const;

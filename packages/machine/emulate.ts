@@ -57,21 +57,21 @@ export function* emulateInstruction(
  * (`x86_emulate_insn`).
  */
 export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
-  const result = yield* performOperands(vm, vcpu);
-  if (result === "do-mmio" && vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
-  return result;
-}
-
-function* performOperands(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
   if (vcpu.kind !== "write") {
     if (!(yield* readOperand(vm, vcpu))) return "done";
-    if (vcpu.fragmentCount > 0) return "do-mmio";
+    if (vcpu.fragmentCount > 0) return needsUserspace(vm);
     for (let i = 0; i < vcpu.size; i++) vcpu.outcome.data[i] = vcpu.readBuffer[i];
     if (vcpu.kind === "read") return "done";
   }
   vcpu.prepareWrite();
   if (!(yield* eachPage(vm, vcpu, true))) return "done";
-  return vcpu.fragmentCount > 0 ? "do-mmio" : "done";
+  return vcpu.fragmentCount > 0 ? needsUserspace(vm) : "done";
+}
+
+/** The instruction goes on when user space has served it; 6.1 counts that here. */
+function needsUserspace(vm: Vm): EmulationResult {
+  if (vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
+  return "do-mmio";
 }
 
 /** `retry_instruction`: a fault on a page that is not MMIO may go away if the guest tries again; once. */

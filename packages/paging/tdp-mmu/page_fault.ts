@@ -1,5 +1,4 @@
-import { type Memslot } from "@mmu-lab/memslots";
-import { hashSlot } from "@mmu-lab/memslots";
+import { hashSlot, type Memslot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { isReadOnly } from "../map.ts";
