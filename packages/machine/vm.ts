@@ -3,15 +3,20 @@ import { ENOENT, Memslots } from "@mmu-lab/memslots";
 import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
   changeAddressSpace,
+  changePaging,
   freeRoot,
   getDirtyLog,
   type HardwareBackend,
+  invalidatePage,
+  loadCr3,
   MIN_MMU_PAGES,
   Mmu,
   mmuControl,
   PAGING_OFF,
+  type PagingState,
   releaseRoots,
   ShadowContext,
+  type VcpuMmu,
   WRITES_GUEST_TABLES,
   zapAllPages,
   zapAllTdp,
@@ -243,6 +248,42 @@ export class Vm {
     const slot = this.memslots[asId].active.byId(id);
     if (slot === undefined || slot.dirtyBitmap === null) return ENOENT;
     return run(this.execution, getDirtyLog(this.mmu, slot), this.updater);
+  }
+
+  /**
+   * Lets a guest with shadow paging load CR3.
+   *
+   * @returns Whether it is loaded; if not, the guest gets #GP.
+   */
+  loadCr3(index: number, cr3: number): boolean {
+    return run(this.execution, loadCr3(this.mmu, this.#stopped(index), cr3), index);
+  }
+
+  /** Lets a guest with shadow paging forget the translation of one address (`INVLPG`). */
+  invlpg(index: number, gva: number): void {
+    run(this.execution, invalidatePage(this.mmu, this.#stopped(index), gva), index);
+  }
+
+  /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
+  setPaging(index: number, paging: PagingState): void {
+    run(this.execution, changePaging(this.mmu, this.#stopped(index), paging), index);
+  }
+
+  /** Lets a guest with shadow paging go to user mode or back, which costs its TLB (modelling choice). */
+  setUserMode(index: number, on: boolean): void {
+    const { mmu } = this.vcpu(index);
+    if (mmu.shadow === undefined) {
+      throw new Error(`Cannot set the mode of vCPU ${index}: ${this.profile.name} has no shadow paging`);
+    }
+    mmu.shadow.userMode = on;
+    mmu.tlb.flush();
+  }
+
+  /** The vCPU's MMU, out of the guest for something that KVM does for it. */
+  #stopped(index: number): VcpuMmu {
+    const vcpu = this.vcpu(index);
+    vcpu.inGuest = false;
+    return vcpu.mmu;
   }
 
   /**

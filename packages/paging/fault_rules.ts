@@ -22,7 +22,18 @@ export interface FaultRules {
    * page-fault handler (to 4.10). Facts sheet 2.6, 9.1.
    */
   readonly countsAllMmioExits?: boolean;
+  /**
+   * What a sync of a shadow page does with an MMIO spte whose guest entry is still the same. `stamped-anew`: it gets the
+   * generation of now, and nobody looks whether the gfn still has no slot (3.11 to 6.12; facts sheet 3.5), so that a
+   * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
+   */
+  readonly syncedMmioSpte: "stamped-anew" | "looked-up";
 }
 
 /** The rules of 3.11. */
-export const FAULT_RULES_3_11: FaultRules = { unexpectedSpte: "bug", invalidSlot: "mmio", mappingUnderMmio: "dropped" };
+export const FAULT_RULES_3_11: FaultRules = {
+  unexpectedSpte: "bug",
+  invalidSlot: "mmio",
+  mappingUnderMmio: "dropped",
+  syncedMmioSpte: "stamped-anew",
+};

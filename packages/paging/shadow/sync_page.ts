@@ -93,7 +93,8 @@ function syncPage(mmu: Mmu, vcpu: VcpuMmu, page: PageId): boolean {
     if (!readGpte(mmu, vcpu, page, index, gpte)) return true;
     if (!isUsableGpte(mmu, vcpu, page, gpte)) dropSpte(mmu, page, index);
     else if (layout.isMmio(lo, hi)) {
-      if (layout.gfnOf(lo, hi) === gpte.gfn) {
+      const looks = mmu.faultRules.syncedMmioSpte === "looked-up";
+      if (layout.gfnOf(lo, hi) === gpte.gfn && !(looks && mmu.slotOf(vcpu, gpte.gfn) !== undefined)) {
         present++;
         markMmioSpte(mmu, vcpu, page, index, gpte.gfn, gpte.access);
       } else mmu.setSpte(page, index, 0, 0);
