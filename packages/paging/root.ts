@@ -25,16 +25,14 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     if (mmu.tdp === undefined || isObsoleteRoot(mmu, vcpu)) yield* freeRoot(mmu, vcpu);
   }
   if (vcpu.root !== NO_PAGE) return;
-  if (mmu.tdp !== undefined) {
-    yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
-    vcpu.flushRequested = true;
-    return;
+  if (mmu.tdp !== undefined) yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
+  else {
+    yield mmu.lock.acquire;
+    makePagesAvailable(mmu);
+    vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
+    mmu.pool.rootCount[vcpu.root]++;
+    yield mmu.lock.leave;
   }
-  yield mmu.lock.acquire;
-  makePagesAvailable(mmu);
-  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
-  mmu.pool.rootCount[vcpu.root]++;
-  yield mmu.lock.leave;
   vcpu.flushRequested = true;
 }
 
