@@ -24,7 +24,7 @@ export function chooseProfile(recording: Recording): Profile {
   const seen = recordedKernel(recording);
   const profile = PROFILES[nameFor(seen) ?? ""];
   if (profile !== undefined) return closer(recording, profile, PROFILES[RIVALS[profile.name] ?? ""]);
-  const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
+  const kernel = seen.era === "6.1" || seen.era === "6.12" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
     ? "it has no EPT violation or nested page fault"
     : kernel === "6.1 or later" && seen.paging !== undefined
@@ -36,6 +36,9 @@ export function chooseProfile(recording: Recording): Profile {
 
 function nameFor(seen: RecordedKernel): string | undefined {
   const { era, paging, firstWalkExit } = seen;
+  if (era === "6.12" && paging !== undefined && seen.tdpMmu && seen.mmioSptes) {
+    return `linux_6_12_${paging}_tdp${seen.slotZap ? "_slotzap" : ""}`;
+  }
   if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;

@@ -146,7 +146,7 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
   for (let index = 0; index < 512; index++) {
     const lo = lanes[offset + 2 * index];
     const hi = lanes[offset + 2 * index + 1];
-    if ((lo | hi) === 0) continue;
+    if (pool.isEmpty(lo, hi)) continue;
     const gfn = pool.gfn[page] + index * pagesPerEntry(level);
     if (layout.isMmio(lo, hi)) {
       mmio++;

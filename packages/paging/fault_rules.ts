@@ -22,6 +22,12 @@ export interface FaultRules {
    * page-fault handler (to 4.10). Facts sheet 2.6, 9.1.
    */
   readonly countsAllMmioExits?: boolean;
+  /**
+   * Whether the handler tells a write to a guest's table from other writes that must be emulated (`RET_PF_WRITE_PROTECTED`,
+   * 6.12 mmu_internal.h; facts sheet 3.7). Then only such a write may be sent back to the guest instead; before, any fault
+   * on a page that is not remembered as MMIO.
+   */
+  readonly tellsWriteProtected?: boolean;
 }
 
 /** The rules of 3.11. */

@@ -67,5 +67,5 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     counts[Work.mmioFastHits]++;
     return MmioFault.EMULATE;
   }
-  return (lo | hi) === 0 || mmu.faultRules.unexpectedSpte === "retry" ? MmioFault.RETRY : MmioFault.BUG;
+  return mmu.pool.isEmpty(lo, hi) || mmu.faultRules.unexpectedSpte === "retry" ? MmioFault.RETRY : MmioFault.BUG;
 }

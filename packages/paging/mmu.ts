@@ -79,7 +79,7 @@ export class Mmu {
   /** The TDP MMU, where it does the mapping. */
   readonly tdp: TdpMmu | undefined;
   /** The shadow pages. */
-  readonly pool: ShadowPagePool = new ShadowPagePool();
+  readonly pool: ShadowPagePool;
   /** KVM's own statistics. */
   readonly stats: KvmStats = new KvmStats();
   /** The vCPUs, by number. */
@@ -123,6 +123,7 @@ export class Mmu {
     this.lock = new Lock("mmu_lock", parts.execution);
     this.memslots = parts.memslots;
     this.layout = layout;
+    this.pool = new ShadowPagePool(layout.entryFormat.emptyHi);
     this.bits = parts.bits;
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
@@ -198,6 +199,11 @@ export class Mmu {
       pool.setMmioCached(page);
       if (pool.mmioCount[page]++ === 0) this.pagesWithMmio++;
     } else if (--pool.mmioCount[page] === 0) this.pagesWithMmio--;
+  }
+
+  /** Empties an entry. Under `mmu_lock`. */
+  clearSpte(page: PageId, index: number): void {
+    this.setSpte(page, index, 0, this.pool.emptyHi);
   }
 
   /** Asks every vCPU to flush its TLB before it runs on (`kvm_flush_remote_tlbs`). */

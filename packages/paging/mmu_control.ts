@@ -116,7 +116,7 @@ function sweepPage(mmu: Mmu, page: number, isStale: (stored: number, asId: numbe
     at = found + 2;
     if (!isStale(layout.generationOf(lanes[found], lanes[found + 1]), asId)) continue;
     counters.counts[Work.mmioSptesZapped]++;
-    mmu.setSpte(page, (found - offset) >> 1, 0, 0);
+    mmu.clearSpte(page, (found - offset) >> 1);
   }
   counters.counts[Work.sptesVisited] += (at - offset) >> 1;
 }

@@ -96,7 +96,7 @@ function* zapObsoletePages(mmu: Mmu): Protocol<void> {
 
 /** Clears the entry that maps a page (`drop_spte`). Under `mmu_lock`. */
 export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
-  mmu.setSpte(page, index, 0, 0);
+  mmu.clearSpte(page, index);
 }
 
 /** Removes one parent of a page, without touching the parent's entry. */
@@ -132,7 +132,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
   for (let index = 0; index < 512; index++) {
     const lo = lanes[offset + 2 * index];
     const hi = lanes[offset + 2 * index + 1];
-    if ((lo | hi) === 0) continue;
+    if (pool.isEmpty(lo, hi)) continue;
     if (layout.isMmio(lo, hi)) {
       counters.counts[Work.mmioSptesZapped]++;
     } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
@@ -141,7 +141,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
       mmu.stats.largepages--;
     }
     lanes[offset + 2 * index] = 0;
-    lanes[offset + 2 * index + 1] = 0;
+    lanes[offset + 2 * index + 1] = pool.emptyHi;
   }
   if (pool.mmioCount[page] > 0) mmu.pagesWithMmio--;
   pool.mmioCount[page] = 0;
@@ -150,7 +150,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
 function unlinkParents(mmu: Mmu, page: PageId): void {
   const { pool } = mmu;
   for (let parent = pool.parent[page]; parent !== -1; parent = pool.parent[page]) {
-    mmu.setSpte(Math.floor(parent / 512), parent % 512, 0, 0);
+    mmu.clearSpte(Math.floor(parent / 512), parent % 512);
     mmu.counters.counts[Work.sptesVisited]++;
     removeParent(mmu, page, parent);
   }

@@ -1,4 +1,4 @@
-import { type Memslot } from "@mmu-lab/memslots";
+import type { Memslot } from "@mmu-lab/memslots";
 import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
@@ -43,6 +43,7 @@ export function* handleTdpFault(
   else if (result === RetPf.EMULATE) mmu.stats.pf_emulate++;
   else if (result === RetPf.SPURIOUS) mmu.stats.pf_spurious++;
   if (result !== RetPf.EMULATE) return 1;
+  if (mmu.faultRules.tellsWriteProtected) return yield* emulate(mmu, vcpu, address, false);
   // A write to a guest table that is no table of KVM's: it is let through, not emulated (PFERR_NESTED_GUEST_PAGE).
   const present = PFERR_WRITE | PFERR_PRESENT;
   if ((errorCode & present) === present && Math.floor(errorCode / PFERR_GUEST_PAGE) % 2 === 1) return 1;

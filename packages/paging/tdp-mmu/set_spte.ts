@@ -79,15 +79,15 @@ function removeTable(mmu: Mmu, page: PageId, shared: boolean): void {
   for (let index = 0; index < 512; index++) {
     const lo = pool.lo(page, index);
     const hi = pool.hi(page, index);
-    if ((lo | hi) === 0) {
-      if (shared) pool.set(page, index, REMOVED_SPTE, 0);
+    if (pool.isEmpty(lo, hi)) {
+      if (shared) pool.set(page, index, REMOVED_SPTE, pool.emptyHi);
       continue;
     }
     if (mmu.layout.isMmio(lo, hi)) {
       if (!shared) continue;
       counters.counts[Work.mmioSptesZapped]++;
     }
-    changeSpte(mmu, page, index, REMOVED_SPTE, 0, shared);
+    changeSpte(mmu, page, index, REMOVED_SPTE, pool.emptyHi, shared);
   }
   forget(mmu, page);
 }
