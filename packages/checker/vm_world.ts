@@ -153,7 +153,10 @@ function* vcpuActor(
   for (let i = 0; i < accesses.length; i = endless ? (i + 1) % accesses.length : i + 1) {
     const { kind, gfn, smm = false } = accesses[i];
     if (i > 0) yield NEXT_ACCESS;
-    if (smm !== (vcpu.mmu.asId > 0)) yield* vm.smmProtocol(vcpu, smm);
+    if (smm !== (vcpu.mmu.asId > 0)) {
+      yield* vm.smmProtocol(vcpu, smm);
+      yield NEXT_ACCESS;
+    }
     monitor.accessBegins(vcpu, i, gfn);
     yield* vm.accessProtocol(vcpu, kind, gfn * 4096, 4);
     monitor.accessEnds(vcpu);

@@ -3,7 +3,7 @@ import { auditStates, auditTouches, explore, replay } from "@mmu-lab/explorer";
 import { generation, type InvalidationStrategy, narrowEra, STRATEGIES } from "@mmu-lab/invalidation";
 import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
 import type { CheckScenario } from "./check_scenario.ts";
-import { CHECK_SCENARIOS } from "./scenarios.ts";
+import { CHECK_SCENARIOS, checkScenario } from "./scenarios.ts";
 import { vmWorld } from "./vm_world.ts";
 import type { UpdatePhase } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
@@ -28,6 +28,8 @@ const SOUND: [profile: string, scenario: string][] = [
   ["linux_4_4_ept", "create-used"],
   ["linux_4_4_ept", "flags"],
   ["linux_5_13_ept", "create-used"],
+  ["linux_6_1_npt_tdp", "create-used"],
+  ["linux_6_1_npt_tdp", "flags"],
 ];
 
 for (const [profile, scenario] of SOUND) {
@@ -160,6 +162,37 @@ Deno.test("a strategy that trusts nothing is sound and makes no progress: every 
   // gfn 0 is never remembered by the vCPU's cache, so that only its spte can answer.
   assertStringIncludes(check(uncached, twoPages).violation!.message, "liveness");
 });
+
+Deno.test("the TDP MMU of 6.1 is sound while a slot is deleted, in every interleaving with one vCPU", () => {
+  const scenario = checkScenario("delete", { vcpus: 1 });
+  const report = check(PROFILES["linux_6_1_npt_tdp"], scenario);
+  assertEquals(report.violation, undefined);
+  assert(report.exhaustive);
+});
+
+Deno.test("6.1.187 is unsound in system management mode: its cache looks at the first address space (B20)", () => {
+  const scenario: CheckScenario = {
+    name: "smm",
+    summary: "a slot is created in the second address space over a page that a vCPU remembers there",
+    prelude: [{ op: "access", vcpu: 0, kind: "read", gfn: 0xd0000, smm: true }],
+    vcpus: [[{ kind: "read", gfn: 0xd0000, smm: true }, { kind: "read", gfn: 0xd0000, smm: true }]],
+    updates: [{ asId: 1, id: 1, gpa: 0xd0000000, size: 4096, flags: 0, userspaceAddr: 0x7f0000000000 }],
+  };
+  assertStringIncludes(check(PROFILES["linux_6_1_npt_tdp_187"], scenario).violation!.message, "stale MMIO");
+  assertEquals(check(PROFILES["linux_6_1_npt_tdp"], scenario).violation, undefined);
+});
+
+for (const scenario of Object.values(CHECK_SCENARIOS)) {
+  Deno.test(`states and steps of '${scenario.name}' on the TDP MMU are what they say`, () => {
+    const world = () => vmWorld(PROFILES["linux_6_1_npt_tdp"], scenario);
+    const states = auditStates(world, 400, 2013);
+    assertEquals(states.mismatch, undefined);
+    assert(states.pairs > 50, `${states.pairs} pairs`);
+    const touches = auditTouches(world, 15, 2013);
+    assertEquals(touches.mismatch, undefined);
+    assert(touches.pairs > 20, `${touches.pairs} pairs`);
+  });
+}
 
 for (const scenario of Object.values(CHECK_SCENARIOS)) {
   for (const strategy of ["generation", "hybrid", "fullWalk"]) {

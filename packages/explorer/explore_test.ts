@@ -18,6 +18,11 @@ Deno.test("explore() finds a lost update with the one preemption that it needs",
   assertEquals(violation?.message, "an update was lost: 1 of 2");
 });
 
+Deno.test("explore() finds an update that is lost because its lock is taken to read", () => {
+  const { verdict, violation } = explore(counterWorld(2, "to-read"));
+  assertEquals([verdict, violation?.message], ["unsound", "an update was lost: 1 of 2"]);
+});
+
 Deno.test("explore() covers every interleaving of a world that is sound", () => {
   for (const actors of [1, 2, 3]) {
     const report = explore(counterWorld(actors, true));

@@ -24,10 +24,10 @@ export function chooseProfile(recording: Recording): Profile {
   const seen = recordedKernel(recording);
   const profile = PROFILES[nameFor(seen) ?? ""];
   if (profile !== undefined) return closer(recording, profile, PROFILES[RIVALS[profile.name] ?? ""]);
-  const kernel = seen.era === "6.1" || seen.era === "6.12" ? "6.1 or later" : seen.era ?? "an unknown kernel";
+  const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
-    ? "it has no EPT violation or nested page fault"
-    : kernel === "6.1 or later" && seen.paging !== undefined
+    ? "it has no EPT violation, nested page fault or page fault exit"
+    : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined && !seen.tdpMmu
     ? "its kernel is 6.1 or later, and its faults are not those of the TDP MMU"
     : `its events are those of ${kernel}`;
   const { name, cfg } = recording;
@@ -41,6 +41,8 @@ function nameFor(seen: RecordedKernel): string | undefined {
   }
   if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
+  if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;
+  if (paging === "svm-shadow") return era === "3.11" ? "linux_3_11_npt_shadow" : undefined;
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }

@@ -16,10 +16,23 @@ function recordingOf(event: string) {
 Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   const newer = recordingOf("make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7");
   assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
+  const legacy = recordingOf("kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000200000006 info2 0x2000");
+  const [operation] = legacy.operations;
+  const both = { ...operation, events: [...operation.events, ...newer.operations[0].events] };
+  const saysTdp = "its faults are not those of the TDP MMU";
+  assertThrows(() => chooseProfile({ ...legacy, operations: [both] }), RangeError, saysTdp);
+  const empty = recordingOf(
+    "kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 800000000a125907",
+  );
+  assertThrows(() => chooseProfile(empty), RangeError, "its events are those of 6.12");
   const ept = recordingOf("memslots_updated: (kvm_arch_memslots_updated+0x0/0x10) gen=0xffffffffffffff6c");
   assertThrows(() => chooseProfile(ept), RangeError, "its events are those of 4.10");
   const unknown = recordingOf("kvm_entry: vcpu 0");
   assertThrows(() => chooseProfile(unknown), RangeError, "its events are those of an unknown kernel");
   const noExit = recordingOf("swap_memslots: (install_new_memslots+0x0/0x40) gen_before=0");
-  assertThrows(() => chooseProfile(noExit), RangeError, "it has no EPT violation or nested page fault");
+  assertThrows(
+    () => chooseProfile(noExit),
+    RangeError,
+    "it has no EPT violation, nested page fault or page fault exit",
+  );
 });

@@ -6,7 +6,7 @@ export interface RecordedKernel {
   /** The kernel whose events these are, or `undefined` if they are those of none that is known. */
   readonly era: Era | undefined;
   /** The processor's tables that were seen at work, if any. */
-  readonly paging: "ept" | "npt" | undefined;
+  readonly paging: "ept" | "npt" | "vmx-shadow" | "svm-shadow" | undefined;
   /** Whether the TDP MMU was seen at work. */
   readonly tdpMmu: boolean;
   /** Whether MMIO sptes were made, or nothing that could have made one happened. */
@@ -28,6 +28,9 @@ const GFN = /gfn=(0x[0-9a-f]+)/;
 const SPTE = /spte=(0x[0-9a-f]+)/;
 /** Where the five bits are looked for: above gpas of 32 bits. */
 const LOWEST_SPLIT = 32n;
+/** A page fault, for its interruption information says so. */
+const EXCEPTION = /\breason EXCEPTION_NMI .* 80000b0e$/;
+const PAGE_FAULT_EXCEPTION = /\breason PF excp /;
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
 
@@ -51,6 +54,8 @@ export function recordedKernel(recording: Recording): RecordedKernel {
     if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
     if (line.name !== "kvm_exit") return;
     if (NESTED_PAGE_FAULT.test(line.text)) paging = "npt";
+    if (EXCEPTION.test(line.text)) paging = "vmx-shadow";
+    if (PAGE_FAULT_EXCEPTION.test(line.text)) paging = "svm-shadow";
     const qualification = parseInt(EPT_VIOLATION.exec(line.text)?.[1] ?? "", 16);
     if (Number.isNaN(qualification)) return;
     paging = "ept";

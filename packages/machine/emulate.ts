@@ -1,5 +1,16 @@
 import type { EmulationResult } from "@mmu-lab/paging";
-import { hvaOf, isReadOnly } from "@mmu-lab/paging";
+import {
+  gvaToGpa,
+  hvaOf,
+  injectPageFault,
+  isReadOnly,
+  PFERR_USER,
+  PFERR_WRITE,
+  pteWrite,
+  READS_GUEST_TABLES,
+  unprotectPage,
+  WRITES_GUEST_TABLES,
+} from "@mmu-lab/paging";
 import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_MMIO, KVM_MMIO_TYPE, VCPU_MATCH_MMIO } from "@mmu-lab/tracing";
@@ -32,7 +43,10 @@ export function* emulateInstruction(
   vm.execution.observe(retry ? 1 : 0);
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
-  if (retriesInstead(vcpu, address, retry)) return "done";
+  if (retriesInstead(vcpu, address, retry)) {
+    yield* unprotect(vm, vcpu, address);
+    return "done";
+  }
   const result = yield* emulateAccess(vm, vcpu);
   if (result === "done") vcpu.emulated = true;
   return result;
@@ -43,21 +57,21 @@ export function* emulateInstruction(
  * (`x86_emulate_insn`).
  */
 export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
-  const result = yield* performOperands(vm, vcpu);
-  if (result === "do-mmio" && vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
-  return result;
-}
-
-function* performOperands(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
   if (vcpu.kind !== "write") {
-    yield* readOperand(vm, vcpu);
-    if (vcpu.fragmentCount > 0) return "do-mmio";
+    if (!(yield* readOperand(vm, vcpu))) return "done";
+    if (vcpu.fragmentCount > 0) return needsUserspace(vm);
     for (let i = 0; i < vcpu.size; i++) vcpu.outcome.data[i] = vcpu.readBuffer[i];
     if (vcpu.kind === "read") return "done";
   }
   vcpu.prepareWrite();
-  yield* eachPage(vm, vcpu, true);
-  return vcpu.fragmentCount > 0 ? "do-mmio" : "done";
+  if (!(yield* eachPage(vm, vcpu, true))) return "done";
+  return vcpu.fragmentCount > 0 ? needsUserspace(vm) : "done";
+}
+
+/** The instruction goes on when user space has served it; 6.1 counts that here. */
+function needsUserspace(vm: Vm): EmulationResult {
+  if (vm.mmu.faultRules.countsAllMmioExits) vm.mmu.stats.mmio_exits++;
+  return "do-mmio";
 }
 
 /** `retry_instruction`: a fault on a page that is not MMIO may go away if the guest tries again; once. */
@@ -74,15 +88,23 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   return true;
 }
 
-function* readOperand(vm: Vm, vcpu: Vcpu): Protocol<void> {
+/** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
+function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
+  if (vcpu.mmu.shadow === undefined) return;
+  const gpa = toGpa(vm, vcpu, address, true);
+  if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
+}
+
+/** False if the guest gets a page fault. */
+function* readOperand(vm: Vm, vcpu: Vcpu): Protocol<boolean> {
   const { trace } = vm.mmu;
   if (vcpu.readCompleted) {
     vcpu.readCompleted = false;
     vcpu.fragmentCount = 0;
     if (trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.READ, vcpu.size, vcpu.fragments[0].gpa, vcpu.readBuffer, 0);
-    return;
+    return true;
   }
-  yield* eachPage(vm, vcpu, false);
+  if (!(yield* eachPage(vm, vcpu, false))) return false;
   if (vcpu.fragmentCount > 0 && trace.on) {
     const { gpa } = vcpu.fragments[0];
     // The length is that of the last page's piece, the address that of the first fragment (emulator_read_write).
@@ -90,25 +112,40 @@ function* readOperand(vm: Vm, vcpu: Vcpu): Protocol<void> {
     const length = inFirst < vcpu.size ? vcpu.size - inFirst : vcpu.size;
     trace.emit(KVM_MMIO, vcpu.index, KVM_MMIO_TYPE.UNSATISFIED_READ, length, gpa, 0, 0);
   }
+  return true;
 }
 
-/** Splits an access at the page boundary (`emulator_read_write`). */
-function* eachPage(vm: Vm, vcpu: Vcpu, write: boolean): Protocol<void> {
+/** Splits an access at the page boundary (`emulator_read_write`); false if the guest gets a page fault. */
+function* eachPage(vm: Vm, vcpu: Vcpu, write: boolean): Protocol<boolean> {
   vcpu.fragmentCount = 0;
   vcpu.fragmentsWrite = write;
   const inFirst = bytesInFirstPage(vcpu);
-  yield* onePage(vm, vcpu, vcpu.gva, 0, inFirst, write);
-  if (inFirst < vcpu.size) yield* onePage(vm, vcpu, vcpu.gva + inFirst, inFirst, vcpu.size - inFirst, write);
+  if (!(yield* onePage(vm, vcpu, vcpu.gva, 0, inFirst, write))) return false;
+  return inFirst === vcpu.size ||
+    (yield* onePage(vm, vcpu, vcpu.gva + inFirst, inFirst, vcpu.size - inFirst, write));
 }
 
 /** One page of an access (`emulator_read_write_onepage`): guest memory, a device, or a fragment for user space. */
-function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, write: boolean): Protocol<void> {
+function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, write: boolean): Protocol<boolean> {
   const { mmu } = vm;
-  const gpa = vcpu.mmu.guestPaging.translate(gva);
   yield EMULATE_LOOK;
-  if (!isMmio(vm, vcpu, gva, gpa, write)) {
+  let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
+  const byGva = gpa >= 0;
+  if (!byGva) {
+    gpa = toGpa(vm, vcpu, gva, write);
+    if (gpa < 0) {
+      injectPageFault(mmu, vcpu.mmu);
+      vcpu.fragmentCount = 0;
+      return false;
+    }
+    vm.execution.observe(gpa);
+  }
+  if (!byGva && !isMmio(vm, vcpu, gva, gpa, write)) {
     yield EMULATE_MEMORY;
-    if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) return;
+    if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) {
+      if (write) yield* pteWrite(mmu, vcpu.mmu, gpa, length);
+      return true;
+    }
   }
   const buffer = write ? vcpu.writeBuffer : vcpu.readBuffer;
   if (write && mmu.trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.WRITE, length, gpa, buffer, at);
@@ -121,27 +158,50 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
       device.read(gpa, data, length);
       if (mmu.trace.on) traceMmio(vm, vcpu, KVM_MMIO_TYPE.READ, length, gpa, buffer, at);
     }
-    return;
+    return true;
   }
   const fragment = vcpu.fragments[vcpu.fragmentCount++];
   fragment.gpa = gpa;
   fragment.at = at;
   fragment.length = length;
+  return true;
+}
+
+/** The address behind a linear one that the vCPU's cache holds, if it allows the access; or -1 (`vcpu_mmio_gva_to_gpa`). */
+function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+  const { cache, shadow } = vcpu.mmu;
+  if (shadow === undefined || !cache.matchesGva(gva, vm.mmu.cacheSlotsOf(vcpu.mmu))) return -1;
+  const code = accessCode(vcpu, write);
+  if (((shadow.walk.role.permissions[code >> 1] >> cache.access) & 1) !== 0) return -1;
+  const gpa = cache.gfn * 4096 + (gva % 4096);
+  traceMatch(vm, vcpu, gva, gpa, write, "gva");
+  return gpa;
+}
+
+/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
+function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+  const { shadow, guestPaging } = vcpu.mmu;
+  if (shadow === undefined) return guestPaging.translate(gva);
+  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
+  return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
+}
+
+function accessCode(vcpu: Vcpu, write: boolean): number {
+  return (write ? PFERR_WRITE : 0) | (vcpu.mmu.shadow?.userMode ? PFERR_USER : 0);
 }
 
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */
 function isMmio(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean): boolean {
-  const { cache } = vcpu.mmu;
-  const slots = vm.mmu.cacheSlotsOf(vcpu.mmu);
-  const byGva = cache.matchesGva(gva, slots);
-  if (!byGva) {
-    if (Math.floor(gpa / 4096) === APIC_GFN) return true;
-    if (!cache.matchesGpa(gpa, slots)) return false;
-  }
-  if (vm.mmu.trace.on) {
-    vm.mmu.trace.emit(VCPU_MATCH_MMIO, vcpu.index, gva, gva / 2 ** 32, gpa, write ? 1 : 0, byGva ? 0 : 1);
-  }
+  if (Math.floor(gpa / 4096) === APIC_GFN) return true;
+  if (!vcpu.mmu.cache.matchesGpa(gpa, vm.mmu.cacheSlotsOf(vcpu.mmu))) return false;
+  traceMatch(vm, vcpu, gva, gpa, write, "gpa");
   return true;
+}
+
+function traceMatch(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean, by: "gva" | "gpa"): void {
+  const { trace } = vm.mmu;
+  if (!trace.on) return;
+  trace.emit(VCPU_MATCH_MMIO, vcpu.index, gva, gva / 2 ** 32, gpa, write ? 1 : 0, by === "gva" ? 0 : 1);
 }
 
 /** Reads or writes guest memory (`kvm_read_guest`, `kvm_write_guest`); false where there is none to be had. */
@@ -152,6 +212,7 @@ function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: 
   const pfn = vm.host.pfn(hvaOf(slot, gfn));
   vcpu.outcome.ramAccesses++;
   if (write) {
+    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
     vm.host.write(pfn, gpa % 4096, vcpu.writeBuffer, at, length);
     markPageDirty(slot, gfn);
   } else vm.host.read(pfn, gpa % 4096, vcpu.readBuffer, at, length);

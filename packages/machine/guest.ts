@@ -1,4 +1,4 @@
-import type { GuestPaging } from "@mmu-lab/paging";
+import type { GuestPaging, PagingState } from "@mmu-lab/paging";
 
 /** What a guest instruction does to memory. */
 export type AccessKind = "read" | "write" | "rmw";
@@ -18,10 +18,20 @@ export interface GuestCode {
   readonly outPort: number;
 }
 
+/** Where a guest's own page tables lie, in its memory, and how the processor reads them. */
+export interface GuestTablesSetup {
+  /** CR3 as the vCPU starts. */
+  readonly cr3: number;
+  /** The control registers that count, and CPUID. */
+  readonly paging: PagingState;
+}
+
 /** A guest: its own paging, and its code if that matters. */
 export interface Guest {
   /** The guest's page tables as the processor meets them. */
   readonly paging: GuestPaging;
+  /** Page tables of its own that lie in its memory, for processors whose KVM shadows them; else it has paging off. */
+  readonly tables?: GuestTablesSetup;
   /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
   readonly code?: GuestCode;
 }

@@ -4,13 +4,14 @@ import type { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
 /**
- * Folds the state of a VM that belongs to no vCPU into a hash: everything that a later step could read, but for the
- * contents of host memory, which decide no step, and who holds which lock.
+ * Folds the state of a VM that belongs to no vCPU into a hash: everything that a later step could read, but for who
+ * holds which lock, and for the contents of host memory where they decide no step: with shadow paging they are in it.
  */
 export function hashVm(vm: Vm, hasher: StateHasher): void {
   hashMmu(vm.mmu, hasher);
   for (const memslots of vm.memslots) memslots.hashInto(hasher);
   vm.srcu.hashInto(hasher);
+  if (vm.backend.shadowsGuestTables) vm.host.hashInto(hasher);
 }
 
 /** Folds the state of one vCPU into a hash, but for its number. */
@@ -20,5 +21,6 @@ export function hashVcpu(vm: Vm, vcpu: Vcpu, hasher: StateHasher): void {
   hasher.add(vcpu.inGuest ? 1 : 0).add(vcpu.rip).add(vcpu.emulated ? 1 : 0).add(vcpu.readCompleted ? 1 : 0);
   hasher.add(vcpu.fragmentCount).add(vcpu.lastRetryRip).add(vcpu.lastRetryAddress);
   const { mmioReads, mmioWrites, deviceAccesses, ramAccesses } = vcpu.outcome;
+  hasher.add(vcpu.outcome.faultCode);
   hasher.add(mmioReads).add(mmioWrites).add(deviceAccesses).add(ramAccesses);
 }

@@ -1,4 +1,5 @@
 import type { HostPages } from "@mmu-lab/paging";
+import type { StateHasher } from "@mmu-lab/protocol";
 
 /** A piece of host memory that user space has set aside. */
 export interface HostRegion {
@@ -8,6 +9,8 @@ export interface HostRegion {
   readonly size: number;
   /** What every 8 bytes hold at first, as two 32-bit words, low first; zero unless told. */
   readonly fill?: readonly [number, number];
+  /** Words that it holds at first instead: offset of 8 bytes, low word, high word. */
+  readonly contents?: readonly (readonly [offset: number, low: number, high: number])[];
   /** How the host backs it: 4 KiB pages, transparent huge pages, or hugetlbfs pages of 2 MiB or 1 GiB. */
   readonly pages?: "4k" | "transparent-huge" | "hugetlb-2m" | "hugetlb-1g";
 }
@@ -21,6 +24,7 @@ const GIGABYTE = 2 ** 30;
  */
 export class HostMemory implements HostPages {
   readonly #pages: Map<number, Uint8Array> = new Map();
+  readonly #words: Map<number, Int32Array> = new Map();
   readonly #regions: HostRegion[];
   /** For each gigabyte of host virtual addresses in use, the gigabyte of frames behind it, and the other way round. */
   readonly #frameGigabyte: Map<number, number> = new Map();
@@ -75,12 +79,38 @@ export class HostMemory implements HostPages {
     for (let i = 0; i < length; i++) page[offset + i] = from[at + i];
   }
 
+  /** A page as 1024 words of 32 bits, low first: the memory itself. */
+  words(pfn: number): Int32Array {
+    let words = this.#words.get(pfn);
+    if (words === undefined) {
+      words = new Int32Array(this.#page(pfn).buffer);
+      this.#words.set(pfn, words);
+    }
+    return words;
+  }
+
+  /** Folds all memory that was ever used into a hash, in the order of its frames. */
+  hashInto(hasher: StateHasher): void {
+    for (const pfn of [...this.#pages.keys()].sort((a, b) => a - b)) {
+      hasher.add(pfn);
+      const words = this.words(pfn);
+      for (let at = 0; at < words.length; at++) if (words[at] !== 0) hasher.add(at).add(words[at]);
+    }
+  }
+
   #page(pfn: number): Uint8Array {
     const known = this.#pages.get(pfn);
     if (known !== undefined) return known;
     const page = new Uint8Array(4096);
-    const fill = this.#regionOf(this.#hva(pfn))?.fill;
-    if (fill !== undefined) new Uint32Array(page.buffer).set(Array.from({ length: 1024 }, (_, i) => fill[i & 1]));
+    const hva = this.#hva(pfn);
+    const region = this.#regionOf(hva);
+    const words = new Uint32Array(page.buffer);
+    const { fill } = region ?? {};
+    if (fill !== undefined) words.set(Array.from({ length: 1024 }, (_, i) => fill[i & 1]));
+    for (const [offset, low, high] of region?.contents ?? []) {
+      const at = (region!.hva + offset - hva) / 4;
+      if (at >= 0 && at < 1024) words.set([low, high], at);
+    }
     this.#pages.set(pfn, page);
     return page;
   }

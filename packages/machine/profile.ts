@@ -1,6 +1,6 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
+import type { FaultRules, GuestWalkRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -35,6 +35,8 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** How it walks guest tables. */
+  readonly walkRules: GuestWalkRules;
   /** Slots that the kernel allows. */
   readonly slotLimits: MemslotLimits;
   /** Slots that KVM makes when the first vCPU is created. */

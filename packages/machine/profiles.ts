@@ -1,9 +1,10 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { type MmioHost, type MmioLayout, mmioLayout } from "@mmu-lab/spte-encoding";
-import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
-import { nptBackend } from "@mmu-lab/svm-backend";
-import { eptBackend } from "@mmu-lab/vmx-backend";
+import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_6_1 } from "@mmu-lab/paging";
+import { nptBackend, svmShadowBackend } from "@mmu-lab/svm-backend";
+import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
+import { layoutNamed } from "./_layout_named.ts";
+import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
@@ -17,12 +18,6 @@ const PHENOM = {
   readModifyWrite: "read-then-write",
 } as const;
 
-/** A layout that is made when it is first asked for, and shared: it never changes. */
-function layoutNamed(name: string, host: MmioHost = {}): () => MmioLayout {
-  let layout: MmioLayout | undefined;
-  return () => layout ??= mmioLayout(name, host);
-}
-
 const LINUX_3_11_EPT: Profile = {
   name: "linux_3_11_ept",
   summary: "Linux 3.11 as released, Intel EPT with accessed and dirty bits; its MMIO cache has bug B01",
@@ -33,6 +28,7 @@ const LINUX_3_11_EPT: Profile = {
   rootLevel: 4,
   cacheRule: { generation: "none", skipWhileInFlux: false },
   faultRules: FAULT_RULES_3_11,
+  walkRules: WALK_RULES_3_11,
   slotLimits: { userSlots: 125, privateSlots: 3 },
   // The identity map for real mode without paging (vmx.c, alloc_identity_pagetable).
   privateSlots: [{ id: 0x7f, gpa: 0xfffbc000, size: 0x1000 }],
@@ -68,6 +64,7 @@ const LINUX_5_13_EPT: Profile = {
   layout: layoutNamed("linux_6_1_ept"),
   backend: () => eptBackend(HASWELL, "6.1"),
   faultRules: { ...LINUX_4_4_EPT.faultRules, invalidSlot: "retry" },
+  walkRules: WALK_RULES_6_1,
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" },
 };
 
@@ -127,8 +124,14 @@ const LINUX_6_12_NPT_TDP: Profile = {
   name: "linux_6_12_npt_tdp",
   summary: "Linux 6.12.117, AMD nested paging with the TDP MMU: zaps leaves first, empty entries have bit 63 set",
   layout: layoutNamed("linux_6_12_shadow"),
-  faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true },
-  tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected", splitsInFault: true, firstZapLevel: 1 },
+  faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
+  tdpMmu: {
+    eagerPageSplit: true,
+    dirtyLog: "write-protected",
+    splitsInFault: true,
+    booksAfterFlush: true,
+    firstZapLevel: 1,
+  },
 };
 
 const LINUX_6_12_EPT_TDP: Profile = {
@@ -145,6 +148,15 @@ function slotZap(profile: Profile): Profile {
   const summary = `as ${name} with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along`;
   return { ...profile, name: `${name}_slotzap`, summary, flushSlot: "slot-range" };
 }
+
+const LINUX_3_11_SHADOW: Profile = {
+  ...LINUX_3_11_EPT,
+  name: "linux_3_11_shadow",
+  summary: "Linux 3.11 as released, Intel without EPT (ept=0): shadow page tables; its MMIO cache has bug B01",
+  layout: layoutNamed("linux_3_11_shadow"),
+  backend: () => vmxShadowBackend({ ...HASWELL, noExecute: true, reservedFaultIsPresent: true }),
+  privateSlots: [],
+};
 
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
@@ -165,6 +177,23 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.11 as released, Intel EPT without accessed and dirty bits, so without prefetch",
       backend: () => eptBackend({ ...HASWELL, accessedDirty: false }),
     },
+    {
+      ...LINUX_3_11_SHADOW,
+      name: "linux_3_10_shadow",
+      summary: "Linux 3.10, Intel without EPT (ept=0): shadow page tables, and a walk over all of them",
+      era: ERAS.G0,
+      layout: layoutNamed("linux_3_10_shadow"),
+      strategy: STRATEGIES.fullWalk.create,
+      flushSlot: "walk-all" as const,
+    },
+    LINUX_3_11_SHADOW,
+    {
+      ...LINUX_3_11_SHADOW,
+      name: "linux_3_11_npt_shadow",
+      summary:
+        "Linux 3.11 as released, AMD without nested paging (npt=0): shadow page tables; its MMIO cache has bug B01",
+      backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
+    },
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,
@@ -176,6 +205,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
     },
     LINUX_4_10_NPT,
+    ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     LINUX_6_1_NPT_TDP,
     {
       ...LINUX_6_1_NPT_TDP,

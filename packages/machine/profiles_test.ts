@@ -1,4 +1,5 @@
 import { none } from "@mmu-lab/invalidation";
+import { lanesToBigInt } from "@mmu-lab/spte-encoding";
 import { assert, assertEquals } from "@std/assert";
 import { withStrategy } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
@@ -34,4 +35,41 @@ Deno.test("withStrategy() changes the strategy and the name, and nothing else", 
   assertEquals([strategy(PROFILES.linux_3_11_ept.era).name, name], ["none", "linux_3_11_ept+none"]);
   const { strategy: _, name: __, ...before } = PROFILES.linux_3_11_ept;
   assertEquals(rest, before);
+});
+
+/** A page without slot that the emulator always takes for MMIO. */
+const APIC = 0xfee00000;
+
+for (
+  const [name, spte] of [
+    // Facts sheet 2.5 and 4.11: the spte of gfn 0xfee00 before any update.
+    ["linux_3_11_ept", 0xfff00000fee00b4en],
+    ["linux_3_17_ept", 0xfff00000fee00daen],
+    ["linux_4_4_ept", 0xfff00000fee00daen],
+    ["linux_4_11_ept", 0xfff00000fee00daen],
+    ["linux_5_13_ept", 0xfee00006n],
+    ["linux_6_1_npt_tdp", 0x80000fee00007n],
+  ] as const
+) {
+  Deno.test(`${name} makes the MMIO spte of the facts sheet`, () => {
+    const vm = new Vm({ ...PROFILES[name], privateSlots: [] });
+    vm.createVcpu();
+    vm.access(0, "read", APIC, 4);
+    const { pool } = vm.mmu;
+    const found: bigint[] = [];
+    for (let page = 0; page < pool.length; page++) {
+      for (let index = 0; index < 512; index++) {
+        const [lo, hi] = [pool.lo(page, index), pool.hi(page, index)];
+        if (vm.mmu.layout.isMmio(lo, hi)) found.push(lanesToBigInt(lo, hi));
+      }
+    }
+    assertEquals(found, [spte]);
+  });
+}
+
+Deno.test("the rules of 5.1 store the upper half of the number wrongly, and walk at a wrap with lock breaks", () => {
+  const { era, layout, strategy } = PROFILES.linux_5_1_ept;
+  const { lo, hi } = layout().encode(0xfee00, 7, 0x400);
+  assertEquals(layout().generationOf(lo, hi), 0);
+  assertEquals(strategy(era).maxGeneration, 0x7ffff);
 });

@@ -1,4 +1,12 @@
-import { Access, changeRoot, flushIfAsked, type GuestExit, needsRoot } from "@mmu-lab/paging";
+import {
+  Access,
+  changeRoot,
+  FETCH_PAGES,
+  flushIfAsked,
+  type GuestExit,
+  needsRoot,
+  WRITES_GUEST_TABLES,
+} from "@mmu-lab/paging";
 import { point, type Protocol, type Step, Work } from "@mmu-lab/protocol";
 import { KVM_ENTRY, KVM_EXIT, KVM_PIO, KVM_USERSPACE_EXIT } from "@mmu-lab/tracing";
 import { emulateAccess } from "./emulate.ts";
@@ -23,6 +31,7 @@ export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
   vcpu.outcome.clear();
   if (code !== undefined) yield* execute(vm, vcpu, code.resumeRip, fetchOnly);
   yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
+  if (vcpu.outcome.faultCode >= 0) return;
   if (code !== undefined) yield* runToOut(vm, vcpu, code);
 }
 
@@ -68,8 +77,12 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
     forgetExit(vcpu.mmu.exit);
     yield vm.srcu.readUnlock;
+    if (faulted(vcpu)) return;
     if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
-    if (result === 0) yield* serveMmio(vm, vcpu);
+    if (result === 0) {
+      yield* serveMmio(vm, vcpu);
+      if (faulted(vcpu)) return;
+    }
     if (vcpu.emulated) {
       vcpu.emulated = false;
       return;
@@ -87,6 +100,17 @@ function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, info1 / 2 ** 32, info2, info2 / 2 ** 32);
 }
 
+/** Whether the guest gets a page fault. What its handler would do is not modelled: the instruction ends there. */
+function faulted(vcpu: Vcpu): boolean {
+  const { shadow } = vcpu.mmu;
+  if (shadow === undefined || !shadow.faultPending) return false;
+  shadow.faultPending = false;
+  vcpu.outcome.faultCode = shadow.walker.fault.errorCode;
+  vcpu.emulated = false;
+  vcpu.fragmentCount = 0;
+  return true;
+}
+
 /** Nobody looks at an exit again that is handled: states that differ only in it are one. */
 function forgetExit(exit: GuestExit): void {
   exit.reason = 0;
@@ -98,7 +122,7 @@ function forgetExit(exit: GuestExit): void {
 /** User space serves the fragments of an MMIO access one `KVM_RUN` at a time (`complete_emulated_mmio`, 3.11). */
 function* serveMmio(vm: Vm, vcpu: Vcpu): Protocol<void> {
   const { mmu } = vm;
-  while (vcpu.fragmentCount > 0) {
+  while (vcpu.fragmentCount > 0 && vcpu.mmu.shadow?.faultPending !== true) {
     for (let i = 0; i < vcpu.fragmentCount; i++) {
       mmu.counters.counts[Work.userspaceExits]++;
       if (mmu.trace.on) mmu.trace.emit(KVM_USERSPACE_EXIT, vcpu.index, KVM_EXIT_MMIO);
@@ -131,7 +155,8 @@ function serveFragment(vm: Vm, vcpu: Vcpu, i: number): void {
 
 /** Translates an address as the processor does, TLB first; the host frame, or -1 with the exit in `vcpu.mmu.exit`. */
 function translate(vm: Vm, vcpu: Vcpu, gva: number, access: number): number {
-  const pfn = vcpu.mmu.tlb.lookup(Math.floor(gva / 4096), access === Access.WRITE);
+  const page = Math.floor(gva / 4096) + (access === Access.FETCH ? FETCH_PAGES : 0);
+  const pfn = vcpu.mmu.tlb.lookup(page, access === Access.WRITE);
   if (pfn >= 0) {
     vm.mmu.counters.counts[Work.tlbHits]++;
     return pfn;
@@ -167,6 +192,7 @@ function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
     if (inFirst < size) vm.host.read(second, 0, outcome.data, inFirst, size - inFirst);
   }
   if (kind !== "read") {
+    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
     vcpu.prepareWrite();
     vm.host.write(first, offset, vcpu.writeBuffer, 0, inFirst);
     if (inFirst < size) vm.host.write(second, 0, vcpu.writeBuffer, inFirst, size - inFirst);

@@ -11,6 +11,8 @@ export class AccessOutcome {
   deviceAccesses = 0;
   /** Fragments of the access that reached guest memory, by the processor or by emulation. */
   ramAccesses = 0;
+  /** Error code of the page fault that the guest got instead, or -1. */
+  faultCode: number = -1;
   /** What a read got: `size` bytes, little endian, the rest zero. */
   readonly data: Uint8Array = new Uint8Array(8);
 
@@ -30,6 +32,7 @@ export class AccessOutcome {
     this.mmioWrites = 0;
     this.deviceAccesses = 0;
     this.ramAccesses = 0;
+    this.faultCode = -1;
     this.data.fill(0);
   }
 }

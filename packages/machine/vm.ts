@@ -3,13 +3,21 @@ import { ENOENT, Memslots } from "@mmu-lab/memslots";
 import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
   changeAddressSpace,
+  changePaging,
   freeRoot,
   getDirtyLog,
   type HardwareBackend,
+  invalidatePage,
+  loadCr3,
   MIN_MMU_PAGES,
   Mmu,
   mmuControl,
+  PAGING_OFF,
+  type PagingState,
   releaseRoots,
+  ShadowContext,
+  type VcpuMmu,
+  WRITES_GUEST_TABLES,
   zapAllPages,
   zapAllTdp,
 } from "@mmu-lab/paging";
@@ -18,6 +26,7 @@ import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
 import { DeviceBus, type MmioUserspace, SILENT_USERSPACE } from "./device_bus.ts";
 import { emulateInstruction } from "./emulate.ts";
 import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./guest.ts";
+import { GuestMemory } from "./guest_memory.ts";
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { performAccess, runToOut } from "./run_vcpu.ts";
@@ -37,6 +46,9 @@ export interface VmOptions {
   /** Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`), at least 64; 2 percent of its memory unless told. */
   readonly maxShadowPages?: number;
 }
+
+/** Physical address bits that CPUID tells a guest that has paging off. */
+const GUEST_MAXPHYADDR = 40;
 
 /** Where the memory of slots that KVM makes for itself lies in the host. */
 const PRIVATE_MEMORY = 0x7fff00000000;
@@ -140,9 +152,28 @@ export class Vm {
         for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging));
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, this.#shadowContext()));
     this.vcpus.push(vcpu);
     return vcpu;
+  }
+
+  /** What a vCPU has beside where KVM shadows the guest's tables. */
+  #shadowContext(): ShadowContext | undefined {
+    if (this.backend.shadowsGuestTables !== true) return undefined;
+    const { tables } = this.guest;
+    const index = this.vcpus.length;
+    const context = new ShadowContext({
+      paging: tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR },
+      rules: this.profile.walkRules,
+      tables: new GuestMemory(this, index),
+      counters: this.mmu.counters,
+      trace: this.mmu.trace,
+      vcpu: index,
+    });
+    const cr3 = tables?.cr3 ?? 0;
+    context.walk.rootLo = cr3 | 0;
+    context.walk.rootHi = Math.floor(cr3 / 2 ** 32);
+    return context;
   }
 
   /** Runs a vCPU whose guest has code to its first hand-over to user space; a flat guest has none. */
@@ -217,6 +248,55 @@ export class Vm {
     const slot = this.memslots[asId].active.byId(id);
     if (slot === undefined || slot.dirtyBitmap === null) return ENOENT;
     return run(this.execution, getDirtyLog(this.mmu, slot), this.updater);
+  }
+
+  /**
+   * Lets a guest with shadow paging load CR3.
+   *
+   * @returns Whether it is loaded; if not, the guest gets #GP.
+   */
+  loadCr3(index: number, cr3: number): boolean {
+    return run(this.execution, loadCr3(this.mmu, this.#stopped(index), cr3), index);
+  }
+
+  /** Lets a guest with shadow paging forget the translation of one address (`INVLPG`). */
+  invlpg(index: number, gva: number): void {
+    run(this.execution, invalidatePage(this.mmu, this.#stopped(index), gva), index);
+  }
+
+  /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
+  setPaging(index: number, paging: PagingState): void {
+    run(this.execution, changePaging(this.mmu, this.#stopped(index), paging), index);
+  }
+
+  /** Lets a guest with shadow paging go to user mode or back, which costs its TLB (modelling choice). */
+  setUserMode(index: number, on: boolean): void {
+    const { mmu } = this.vcpu(index);
+    if (mmu.shadow === undefined) {
+      throw new Error(`Cannot set the mode of vCPU ${index}: ${this.profile.name} has no shadow paging`);
+    }
+    mmu.shadow.userMode = on;
+    mmu.tlb.flush();
+  }
+
+  /** The vCPU's MMU, out of the guest for something that KVM does for it. */
+  #stopped(index: number): VcpuMmu {
+    const vcpu = this.vcpu(index);
+    vcpu.inGuest = false;
+    return vcpu.mmu;
+  }
+
+  /**
+   * Writes 8 bytes of host memory, as the program that runs the VM may: a guest's page table, say. KVM is not told.
+   *
+   * @param hva Host virtual address, a multiple of 8.
+   */
+  writeHost(hva: number, value: bigint): void {
+    const words = this.host.words(this.host.pfn(hva));
+    const at = (hva % 4096) / 4;
+    words[at] = Number(value & 0xffffffffn) | 0;
+    words[at + 1] = Number(value >> 32n) | 0;
+    this.execution.touched |= WRITES_GUEST_TABLES;
   }
 
   /** Lets the strategy do one piece of its background work, if it has any. */

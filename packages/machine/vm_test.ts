@@ -76,7 +76,7 @@ Deno.test("Vm.accessProtocol() reaches no old memory when a slot goes while the 
 });
 
 Deno.test("Vm.access() walks the guest's own page tables, which fault in like any memory", () => {
-  const paging = identityGuestPaging(0x10000, [0x11000]);
+  const paging = identityGuestPaging(0x10000, [0x11000, 0x12000]);
   assertEquals([paging.entryGpa(0xc0001234, 0), paging.entryGpa(0xc0001234, 1)], [0x10000, 0x11018]);
   const vm = new Vm(PROFILES.linux_3_11_ept, { guest: { paging } });
   vm.createVcpu();

@@ -30,7 +30,7 @@ export interface GuestExit {
   info1: number;
   /** VMX: interruption information, 0 for the exits made here. SVM: EXITINFO2. Below 2^53. */
   info2: number;
-  /** The guest-physical address of a nested page fault. */
+  /** The guest-physical address of a nested page fault; without nested paging on SVM the linear address of a page fault. */
   gpa: number;
 }
 
@@ -50,6 +50,8 @@ export interface HardwareBackend {
   readonly name: string;
   /** How sptes look in its tables. */
   readonly bits: SpteBits;
+  /** Whether there is no two-dimensional paging, so that KVM shadows the guest's tables; if not told there is. */
+  readonly shadowsGuestTables?: boolean;
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**

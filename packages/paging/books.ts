@@ -2,13 +2,16 @@ import { pagesPerEntry } from "@mmu-lab/memslots";
 import { formatLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
-import { isInvalid, levelOf } from "./role.ts";
+import { isDirect, isInvalid, levelOf } from "./role.ts";
+import { auditShadow } from "./shadow/audit_shadow.ts";
+import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import { isRemoved } from "./tdp-mmu/spte.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 
 /**
  * Audits the books of an MMU: whether what it keeps count of agrees with what its tables hold. It checks the list of
  * active pages both ways, the hash, the pages that wait to be freed, page and root counts, MMIO counts, parents against
- * table entries in both directions, and that no page is lost or used after it was freed.
+ * table entries in both directions, what is kept to shadow guest tables, and that no page is lost or used after it was freed.
  *
  * It may be called at any moment at which no actor is in the middle of an atomic act, so between the steps of protocols
  * too. It changes nothing and counts no work.
@@ -38,7 +41,7 @@ export function auditBooks(mmu: Mmu): string[] {
   auditPages(mmu, listed, findings);
   auditRoots(mmu, findings);
   auditEntries(mmu, findings);
-  return findings;
+  return [...findings, ...auditShadow(mmu)];
 }
 
 /** The list of active pages, walked both ways; returns who is on it. */
@@ -71,7 +74,10 @@ function auditPages(mmu: Mmu, listed: ReadonlySet<PageId>, findings: string[]): 
   for (const page of waiting) {
     if (!pool.isLive(page)) findings.push(`Page ${page} waits to be freed and is free`);
     if (listed.has(page)) findings.push(`Page ${page} waits to be freed and is on the list of active pages`);
-    if (!isInvalid(pool.role[page])) findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    // The TDP MMU marks roots only.
+    if (mmu.tdp === undefined && !isInvalid(pool.role[page])) {
+      findings.push(`Page ${page} waits to be freed and is not marked invalid`);
+    }
     if (pool.rootCount[page] > 0) findings.push(`Page ${page} waits to be freed and is a root`);
   }
   for (let page = 0; page < pool.length; page++) {
@@ -98,12 +104,19 @@ function isInBucket(mmu: Mmu, page: PageId): boolean {
 function auditRoots(mmu: Mmu, findings: string[]): void {
   const { pool } = mmu;
   const users = new Map<PageId, number>();
-  for (const { index, root } of mmu.vcpus) {
-    if (root === NO_PAGE) continue;
-    users.set(root, (users.get(root) ?? 0) + 1);
-    if (!pool.isLive(root)) findings.push(`vCPU ${index} has page ${root} as root, which is free`);
-    else if (levelOf(pool.role[root]) !== mmu.rootLevel) {
-      findings.push(`vCPU ${index} has page ${root} as root, of level ${levelOf(pool.role[root])}`);
+  for (const { page } of mmu.tdp?.roots ?? []) {
+    if (!pool.isLive(page)) findings.push(`Page ${page} is a root of the TDP MMU and free`);
+  }
+  for (const vcpu of mmu.vcpus) {
+    const { index } = vcpu;
+    const isPae = vcpu.root === PAE_ROOTS;
+    for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root]) {
+      if (root === NO_PAGE) continue;
+      users.set(root, (users.get(root) ?? 0) + 1);
+      if (!pool.isLive(root)) findings.push(`vCPU ${index} has page ${root} as root, which is free`);
+      else if (levelOf(pool.role[root]) !== (isPae ? 2 : mmu.rootLevel)) {
+        findings.push(`vCPU ${index} has page ${root} as root, of level ${levelOf(pool.role[root])}`);
+      }
     }
   }
   for (let page = 0; page < pool.length; page++) {
@@ -140,6 +153,7 @@ function auditEntries(mmu: Mmu, findings: string[]): void {
 function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, findings: string[]): number {
   const { pool, layout } = mmu;
   const level = levelOf(pool.role[page]);
+  const direct = isDirect(pool.role[page]);
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
   let mmio = 0;
@@ -151,15 +165,17 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
     if (layout.isMmio(lo, hi)) {
       mmio++;
       if (level !== 1) findings.push(`Page ${page}, entry ${index}: an MMIO spte at level ${level}`);
-      if (layout.gfnOf(lo, hi) !== gfn) {
+      if (direct && layout.gfnOf(lo, hi) !== gfn) {
         findings.push(`Page ${page}, entry ${index}: an MMIO spte for gfn ${hex(layout.gfnOf(lo, hi))} at ${hex(gfn)}`);
       }
+    } else if (mmu.tdp !== undefined && isRemoved(mmu, lo, hi)) {
+      // Somebody is about to clear it, or the page is on its way out.
     } else if (!mmu.isPresent(lo, hi)) {
       findings.push(`Page ${page}, entry ${index}: ${formatLanes(lo, hi)} is neither present nor an MMIO spte`);
     } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
       const child = mmu.childOf(lo, hi);
       if (!pool.isLive(child)) findings.push(`Page ${page}, entry ${index} links page ${child}, which is free`);
-      else if (levelOf(pool.role[child]) !== level - 1 || pool.gfn[child] !== gfn) {
+      else if (levelOf(pool.role[child]) !== level - 1 || (direct && pool.gfn[child] !== gfn)) {
         findings.push(`Page ${page}, entry ${index} links page ${child} (${describePage(mmu, child)}) at ${hex(gfn)}`);
       }
       const known = links.get(child);

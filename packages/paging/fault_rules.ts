@@ -28,7 +28,20 @@ export interface FaultRules {
    * on a page that is not remembered as MMIO.
    */
   readonly tellsWriteProtected?: boolean;
+  /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
+  readonly fullErrorCode?: boolean;
+  /**
+   * What a sync of a shadow page does with an MMIO spte whose guest entry is still the same. `stamped-anew`: it gets the
+   * generation of now, and nobody looks whether the gfn still has no slot (3.11 to 6.12; facts sheet 3.5), so that a
+   * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
+   */
+  readonly syncedMmioSpte: "stamped-anew" | "looked-up";
 }
 
 /** The rules of 3.11. */
-export const FAULT_RULES_3_11: FaultRules = { unexpectedSpte: "bug", invalidSlot: "mmio", mappingUnderMmio: "dropped" };
+export const FAULT_RULES_3_11: FaultRules = {
+  unexpectedSpte: "bug",
+  invalidSlot: "mmio",
+  mappingUnderMmio: "dropped",
+  syncedMmioSpte: "stamped-anew",
+};

@@ -1,6 +1,8 @@
 import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
+import { isDirect } from "./role.ts";
+import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
@@ -14,8 +16,13 @@ const ofPage = new StateHasher();
 export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
   const { pool } = mmu;
   hasher.add(mmu.validGen).add(mmu.maxPages).add(pool.used).add(mmu.sweepCursor);
-  // Of pages that wait to be freed nobody can tell more than that there are some.
+  // Of pages that wait to be freed nobody can tell more than that there are some, unless they are still read under RCU.
   hasher.add(mmu.zapped.length > 0 ? 1 : 0);
+  if (mmu.tdp !== undefined) { for (const page of mmu.zapped) hasher.add(hashPage(mmu, page)); }
+  for (const root of mmu.tdp?.roots ?? []) {
+    addIdentity(mmu, root.page, hasher);
+    hasher.add((root.scheduled ? 1 : 0) + (root.held ? 2 : 0));
+  }
   mmu.strategy.hashInto?.(hasher);
   // A sweep goes by the numbers of pages, so under a strategy that sweeps they count.
   if (mmu.strategy.sweep !== undefined) pool.hashFreeInto(hasher);
@@ -27,8 +34,12 @@ export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
  * walk, and translations that it is about to flush.
  */
 export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void {
-  hasher.add(vcpu.asId).add((vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0));
-  addIdentity(mmu, vcpu.root, hasher);
+  hasher.add(vcpu.asId).add(
+    (vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0) + (vcpu.syncRequested ? 4 : 0),
+  );
+  if (vcpu.root !== PAE_ROOTS) addIdentity(mmu, vcpu.root, hasher);
+  else for (const root of vcpu.shadow!.paeRoots) addIdentity(mmu, root, hasher);
+  vcpu.shadow?.hashInto(hasher);
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
   const { reason, info1, info2, gpa } = vcpu.exit;
@@ -42,6 +53,20 @@ function addIdentity(mmu: Mmu, page: PageId, hasher: StateHasher): void {
   else hasher.add(pool.gfn[page]).add(pool.role[page]).add(pool.validGen[page]);
 }
 
+/** What is kept beside a page that shadows a guest table. */
+function addShadow(mmu: Mmu, page: PageId, hasher: StateHasher): void {
+  const { pool, shadow } = mmu;
+  hasher.add(pool.isUnsync(page) ? 1 : 0).add(shadow.floods.get(page) ?? 0);
+  for (const index of [...shadow.unsyncChildren.get(page) ?? []].sort((a, b) => a - b)) hasher.add(index);
+  const level = pool.role[page] & 0xf;
+  for (let index = 0; index < 512; index++) {
+    const lo = pool.lo(page, index);
+    if (mmu.isPresent(lo, pool.hi(page, index)) && (level === 1 || (lo & SPTE_LARGE) !== 0)) {
+      hasher.add(shadow.gfnOf(page, index));
+    }
+  }
+}
+
 function hashPage(mmu: Mmu, page: PageId): number {
   const { pool } = mmu;
   ofPage.reset();
@@ -51,12 +76,13 @@ function hashPage(mmu: Mmu, page: PageId): number {
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
   const level = pool.role[page] & 0xf;
+  if (!isDirect(pool.role[page])) addShadow(mmu, page, ofPage);
   for (let at = offset; at < offset + 1024; at += 2) {
     const lo = lanes[at];
     const hi = lanes[at + 1];
     if (pool.isEmpty(lo, hi)) continue;
     ofPage.add(at - offset);
-    if (level > 1 && (lo & SPTE_LARGE) === 0) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
+    if (level > 1 && (lo & SPTE_LARGE) === 0 && mmu.isPresent(lo, hi)) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
     else ofPage.add(lo).add(hi);
   }
   return ofPage.value;

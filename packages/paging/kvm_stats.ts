@@ -24,6 +24,22 @@ export class KvmStats {
    * that bit without asking what it stored.
    */
   largepages = 0;
+  /** Page faults injected into the guest. */
+  pf_guest = 0;
+  /** INVLPG instructions of a guest with shadow paging. */
+  invlpg = 0;
+  /** TLB flushes that a vCPU asked of itself. */
+  tlb_flush = 0;
+  /** Writes to guest memory by the emulator, while any guest table is shadowed. */
+  mmu_pte_write = 0;
+  /** Entries set at once because such a write changed them. */
+  mmu_pte_updated = 0;
+  /** Entries above level 1 dropped because such a write changed them. */
+  mmu_pde_zapped = 0;
+  /** Shadow pages zapped because they were written to too often, or askew. */
+  mmu_flooded = 0;
+  /** Shadow pages that may be out of date now. */
+  mmu_unsync = 0;
   /** From here on: what 6.1 counts and 3.11 does not. Faults that reached the page-fault handler. */
   pf_taken = 0;
   /** Faults after which the access was emulated, but for those that an MMIO spte answered. */

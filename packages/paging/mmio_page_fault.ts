@@ -23,17 +23,27 @@ export const MmioFault: { readonly EMULATE: 1; readonly INVALID: 2; readonly RET
 export type MmioFaultResult = (typeof MmioFault)[keyof typeof MmioFault];
 
 /**
- * Handles a fault that an MMIO spte caused, without a lock (`handle_mmio_page_fault_common` with `direct`, 3.11 mmu.c;
- * facts sheet 2.7): the vCPU's own cache first, then the spte and its generation.
+ * Handles a fault that an MMIO spte caused, without a lock (`handle_mmio_page_fault_common`, 3.11 mmu.c; facts sheet
+ * 2.7): the vCPU's own cache first, then the spte and its generation.
  *
- * @param gpa The guest-physical address that faulted.
+ * @param gpa The address that faulted: guest-physical, or linear where guest tables are shadowed.
  */
 export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult> {
   const { trace } = mmu;
   if (trace.on) {
     const { gva, gfn, generation } = vcpu.cache;
     const above = Math.floor(generation / 2 ** 32);
-    trace.emit(MMIO_PAGE_FAULT, vcpu.index, gpa, gpa / 2 ** 32, 1, gva, gfn, generation, above);
+    trace.emit(
+      MMIO_PAGE_FAULT,
+      vcpu.index,
+      gpa,
+      gpa / 2 ** 32,
+      shadowsTables(vcpu) ? 0 : 1,
+      gva,
+      gfn,
+      generation,
+      above,
+    );
   }
   const result = yield* handle(mmu, vcpu, gpa);
   if (trace.on) trace.emit(MMIO_PAGE_FAULT_RET, vcpu.index, result);
@@ -42,8 +52,9 @@ export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Prot
 
 function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult> {
   const { counts } = mmu.counters;
+  const direct = !shadowsTables(vcpu);
   yield CHECK_MMIO_CACHE;
-  if (vcpu.cache.matchesGpa(gpa, mmu.cacheSlotsOf(vcpu))) {
+  if (matchesMmioCache(mmu, vcpu, gpa)) {
     counts[Work.mmioCacheHits]++;
     return MmioFault.EMULATE;
   }
@@ -61,11 +72,25 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     }
     const gfn = mmu.layout.gfnOf(lo, hi);
     const access = mmu.layout.accessOf(lo, hi);
-    if (mmu.trace.on) mmu.trace.emit(HANDLE_MMIO_PAGE_FAULT, vcpu.index, 0, 0, gfn, access);
+    const gva = direct ? 0 : gpa;
+    if (mmu.trace.on) mmu.trace.emit(HANDLE_MMIO_PAGE_FAULT, vcpu.index, gva, gva / 2 ** 32, gfn, access);
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(0, gfn, access, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(gva, gfn, access, mmu.cacheSlotsOf(vcpu));
     counts[Work.mmioFastHits]++;
     return MmioFault.EMULATE;
   }
-  return mmu.pool.isEmpty(lo, hi) || mmu.faultRules.unexpectedSpte === "retry" ? MmioFault.RETRY : MmioFault.BUG;
+  return !direct || mmu.pool.isEmpty(lo, hi) || mmu.faultRules.unexpectedSpte === "retry"
+    ? MmioFault.RETRY
+    : MmioFault.BUG;
+}
+
+/** Whether a vCPU's faults are for linear addresses, whose guest tables are shadowed (`!direct_map`). */
+export function shadowsTables(vcpu: VcpuMmu): boolean {
+  return vcpu.shadow !== undefined && !vcpu.shadow.nonpaging;
+}
+
+/** Whether a fault is for the page in the vCPU's MMIO cache (`quickly_check_mmio_pf`, `is_mmio_page_fault`). */
+export function matchesMmioCache(mmu: Mmu, vcpu: VcpuMmu, address: number): boolean {
+  const slots = mmu.cacheSlotsOf(vcpu);
+  return shadowsTables(vcpu) ? vcpu.cache.matchesGva(address, slots) : vcpu.cache.matchesGpa(address, slots);
 }

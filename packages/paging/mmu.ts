@@ -11,6 +11,8 @@ import { KvmStats } from "./kvm_stats.ts";
 import type { MmioCacheRule } from "./mmio_cache.ts";
 import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
+import { ShadowBooks } from "./shadow/shadow_books.ts";
+import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
@@ -80,6 +82,8 @@ export class Mmu {
   readonly tdp: TdpMmu | undefined;
   /** The shadow pages. */
   readonly pool: ShadowPagePool;
+  /** What is kept beside the pages to shadow guest tables. */
+  readonly shadow: ShadowBooks = new ShadowBooks();
   /** KVM's own statistics. */
   readonly stats: KvmStats = new KvmStats();
   /** The vCPUs, by number. */
@@ -136,8 +140,8 @@ export class Mmu {
   }
 
   /** Adds a vCPU that has not run yet. */
-  addVcpu(guestPaging: GuestPaging): VcpuMmu {
-    const vcpu = new VcpuMmu(this.vcpus.length, this.#cacheRule, guestPaging);
+  addVcpu(guestPaging: GuestPaging, shadow?: ShadowContext): VcpuMmu {
+    const vcpu = new VcpuMmu(this.vcpus.length, this.#cacheRule, guestPaging, shadow);
     this.vcpus.push(vcpu);
     return vcpu;
   }
@@ -211,6 +215,12 @@ export class Mmu {
     this.counters.counts[Work.remoteTlbFlushes]++;
     this.execution.touched |= WRITES_REQUESTS;
     for (const vcpu of this.vcpus) vcpu.flushRequested = true;
+  }
+
+  /** Lets a vCPU flush its own TLB before it runs on (`kvm_mmu_flush_tlb`). */
+  flushLocalTlb(vcpu: VcpuMmu): void {
+    this.stats.tlb_flush++;
+    vcpu.flushRequested = true;
   }
 
   /** Asks every vCPU to take a new root before it runs on (`kvm_reload_remote_mmus`). */

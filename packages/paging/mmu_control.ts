@@ -1,8 +1,10 @@
 import type { MmuControl } from "@mmu-lab/invalidation";
 import { type Lock, type Protocol, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE } from "./page_pool.ts";
+import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { asIdOf, isInvalid } from "./role.ts";
+import { setTdpSpte } from "./tdp-mmu/set_spte.ts";
+import { freeRemoved, type TdpMmu } from "./tdp-mmu/tdp_mmu.ts";
 import { commitZap, prepareZap, zapAllPages } from "./zap.ts";
 import { READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
@@ -41,6 +43,7 @@ class Control implements MmuControl {
     const { pool, counters } = mmu;
     mmu.lock.assertHeld("walk all shadow pages");
     mmu.execution.touched |= READS_TABLES;
+    if (mmu.tdp !== undefined) return zapPagesOfTdp(mmu, mmu.tdp, filter);
     const everyPage = filter === "every-page";
     let visited = 0;
     let page = pool.newest;
@@ -67,11 +70,13 @@ class Control implements MmuControl {
     let page = pool.newest;
     while (page !== NO_PAGE) {
       counters.counts[Work.pagesVisited]++;
-      if (!pool.mmioCached(page) || isInvalid(pool.role[page])) {
+      // A root of the TDP MMU holds no MMIO spte, and all else has one parent, by which it is zapped.
+      if (!pool.mmioCached(page) || isInvalid(pool.role[page]) || (mmu.tdp !== undefined && pool.parent[page] < 0)) {
         page = pool.olderThan(page);
         continue;
       }
-      prepareZap(mmu, page);
+      if (mmu.tdp === undefined) prepareZap(mmu, page);
+      else zapPageOfTdp(mmu, mmu.tdp, page);
       // cond_resched_lock; that somebody always waits for the lock is a modelling choice, as in zapAllPages().
       yield mmu.lock.leave;
       yield mmu.lock.acquire;
@@ -100,6 +105,25 @@ class Control implements MmuControl {
 
   zapAll(): Protocol<void> {
     return zapAllPages(this.#mmu);
+  }
+}
+
+/** Zaps a page by its parent (`kvm_tdp_mmu_zap_sp`). */
+function zapPageOfTdp(mmu: Mmu, tdp: TdpMmu, page: PageId): void {
+  const parent = mmu.pool.parent[page];
+  setTdpSpte(mmu, Math.floor(parent / 512), parent % 512, 0, mmu.pool.emptyHi);
+  mmu.flushRemoteTlbs();
+  freeRemoved(mmu, tdp);
+}
+
+function zapPagesOfTdp(mmu: Mmu, tdp: TdpMmu, filter: "mmio-cached" | "every-page"): void {
+  const { pool, counters } = mmu;
+  for (let page = pool.newest; page !== NO_PAGE;) {
+    counters.counts[Work.pagesVisited]++;
+    const next = pool.olderThan(page);
+    const zaps = pool.parent[page] >= 0 && (filter === "every-page" || pool.mmioCached(page));
+    if (zaps) zapPageOfTdp(mmu, tdp, page);
+    page = zaps ? pool.newest : next;
   }
 }
 

@@ -2,6 +2,8 @@ import type { Protocol } from "@mmu-lab/protocol";
 import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import { handleTdpFault } from "./tdp-mmu/page_fault.ts";
+import { matchesMmioCache, shadowsTables } from "./mmio_page_fault.ts";
+import { shadowPageFault } from "./shadow/shadow_page_fault.ts";
 import { tdpPageFault } from "./tdp_page_fault.ts";
 import { CHECK_MMIO_CACHE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
@@ -9,7 +11,7 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 /**
  * Handles a page fault and emulates if need be (`kvm_mmu_page_fault`, 3.11; facts sheet 2.6).
  *
- * @param address The guest-physical address that faulted.
+ * @param address The address that faulted: guest-physical, or linear without two-dimensional paging.
  * @param errorCode PFERR bits.
  * @returns 1: run the guest on; 0: exit to user space; negative: an error.
  */
@@ -26,11 +28,13 @@ export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCod
 }
 
 function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
-  const fault = yield* tdpPageFault(mmu, vcpu, address, errorCode >>> 0);
+  const fault = shadowsTables(vcpu)
+    ? yield* shadowPageFault(mmu, vcpu, address, errorCode >>> 0)
+    : yield* tdpPageFault(mmu, vcpu, address, errorCode >>> 0);
   if (fault < 0) return fault;
   if (fault === 0) return 1;
   yield CHECK_MMIO_CACHE;
-  const retry = !vcpu.cache.matchesGpa(address, mmu.cacheSlotsOf(vcpu));
+  const retry = !matchesMmioCache(mmu, vcpu, address);
   const emulated = yield* mmu.emulator.emulate(vcpu, address, retry);
   if (emulated === "do-mmio") mmu.stats.mmio_exits++;
   return emulated === "done" ? 1 : 0;

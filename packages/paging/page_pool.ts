@@ -19,6 +19,7 @@ const FIRST_CAPACITY = 8;
 /** Bits of the `state` column. */
 const LIVE = 1;
 const MMIO_CACHED = 2;
+const UNSYNC = 4;
 
 /**
  * All shadow pages of a VM: their entries in a large growing buffer of 32-bit lanes, everything else in typed-array
@@ -126,6 +127,17 @@ export class ShadowPagePool {
   /** Remembers that the page holds an MMIO spte. */
   setMmioCached(page: PageId): void {
     this.#state[page] |= MMIO_CACHED;
+  }
+
+  /** Whether the guest may write the table that the page shadows, so that the page may be out of date (`unsync`). */
+  isUnsync(page: PageId): boolean {
+    return (this.#state[page] & UNSYNC) !== 0;
+  }
+
+  /** Says whether the page may be out of date. */
+  setUnsync(page: PageId, unsync: boolean): void {
+    if (unsync) this.#state[page] |= UNSYNC;
+    else this.#state[page] &= ~UNSYNC;
   }
 
   /** The page made last, or {@linkcode NO_PAGE}. */

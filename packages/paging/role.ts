@@ -6,9 +6,14 @@
 export type Role = number;
 
 const LEVEL = 0xf;
+const FOUR_BYTE_GPTES = 1 << 4;
+const QUADRANT_SHIFT = 5;
 const DIRECT = 1 << 7;
 const ACCESS_SHIFT = 8;
 const INVALID = 1 << 11;
+const EFER_NX = 1 << 12;
+const CR0_WP = 1 << 13;
+const SMEP_AND_NOT_WP = 1 << 14;
 /** The byte on top is the address space: 1 in system management mode. */
 const SMM_SHIFT = 24;
 
@@ -50,4 +55,59 @@ export function isInvalid(role: Role): boolean {
 /** The same role, marked as zapped. */
 export function invalidated(role: Role): Role {
   return role | INVALID;
+}
+
+/** What all shadow pages of a vCPU have in common, by the mode its guest is in (`base_role`). */
+export interface RoleMode {
+  /** Whether guest entries have 4 bytes (`!cr4_pae`). */
+  readonly fourByteGptes: boolean;
+  /** EFER.NX. */
+  readonly eferNx: boolean;
+  /** CR0.WP. */
+  readonly cr0Wp: boolean;
+  /** CR4.SMEP without CR0.WP. */
+  readonly smepAndNotWp: boolean;
+  /** The address space. */
+  readonly asId: number;
+}
+
+/** The part of a role that a vCPU's mode decides. */
+export function baseRole(mode: RoleMode): Role {
+  return (mode.fourByteGptes ? FOUR_BYTE_GPTES : 0) | (mode.eferNx ? EFER_NX : 0) | (mode.cr0Wp ? CR0_WP : 0) |
+    (mode.smepAndNotWp ? SMEP_AND_NOT_WP : 0) | (mode.asId << SMM_SHIFT);
+}
+
+/**
+ * The role of a page that shadows a guest table.
+ *
+ * @param base What {@linkcode baseRole} gives. @param quadrant Which part of a table of 4-byte entries it shadows.
+ */
+export function indirectRole(base: Role, level: number, access: number, quadrant: number): Role {
+  return base | level | (access << ACCESS_SHIFT) | (quadrant << QUADRANT_SHIFT);
+}
+
+/** The role of a page that maps part of a large guest page, or the memory of a guest with paging off. */
+export function directShadowRole(base: Role, level: number, access: number): Role {
+  // The size of guest entries means nothing here, and the pages of both kinds of guest are the same.
+  return (base & ~FOUR_BYTE_GPTES) | level | DIRECT | (access << ACCESS_SHIFT);
+}
+
+/** Whether the page shadows a table of 4-byte entries. */
+export function hasFourByteGptes(role: Role): boolean {
+  return (role & FOUR_BYTE_GPTES) !== 0;
+}
+
+/** Which part of a guest table the page shadows, if that has entries of 4 bytes: 0 to 3. */
+export function quadrantOf(role: Role): number {
+  return (role >> QUADRANT_SHIFT) & 3;
+}
+
+/** Whether EFER.NX was on for the page. */
+export function hasEferNx(role: Role): boolean {
+  return (role & EFER_NX) !== 0;
+}
+
+/** Whether two roles are of the same mode, as far as an entry that the guest writes goes (`kvm_mmu_pte_write`). */
+export function sameMode(a: Role, b: Role): boolean {
+  return ((a ^ b) & (FOUR_BYTE_GPTES | EFER_NX | CR0_WP)) === 0;
 }

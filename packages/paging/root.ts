@@ -4,14 +4,16 @@ import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
 import { dropTdpRoot, isObsoleteRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
+import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
 import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
 
-/** Whether a vCPU must take a root before it runs its guest: it has none, or was asked to reload it. */
+/** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */
 export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.execution.touched |= READS_REQUESTS;
-  return vcpu.reloadRequested || vcpu.root === NO_PAGE;
+  return vcpu.reloadRequested || vcpu.syncRequested || vcpu.root === NO_PAGE;
 }
 
 /**
@@ -24,9 +26,19 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS: the TDP MMU's request spares a root that is valid.
     if (mmu.tdp === undefined || isObsoleteRoot(mmu, vcpu)) yield* freeRoot(mmu, vcpu);
   }
+  if (vcpu.syncRequested) {
+    vcpu.syncRequested = false;
+    yield* syncRoots(mmu, vcpu);
+  }
   if (vcpu.root !== NO_PAGE) return;
   if (mmu.tdp !== undefined) {
     yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
+    vcpu.flushRequested = true;
+    return;
+  }
+  if (vcpu.shadow !== undefined) {
+    yield* allocateShadowRoots(mmu, vcpu);
+    yield* syncRoots(mmu, vcpu);
     vcpu.flushRequested = true;
     return;
   }
@@ -74,6 +86,7 @@ export function* prepareEntry(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
 export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.root === NO_PAGE) return;
   if (mmu.tdp !== undefined) return yield* dropTdpRoot(mmu, mmu.tdp, vcpu);
+  if (vcpu.root === PAE_ROOTS) return yield* freePaeRoots(mmu, vcpu);
   yield mmu.lock.acquire;
   const root = vcpu.root;
   vcpu.root = NO_PAGE;

@@ -3,6 +3,7 @@ import { Work } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { SPTE_LARGE, SPTE_PRESENT } from "./spte_bits.ts";
+import { beginShadowWalk } from "./shadow/shadow_roots.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** 2^(-9 (level - 1)) at index `level`: what a gfn is multiplied by to find its index. Exact, being powers of two. */
@@ -14,7 +15,7 @@ export function entryIndex(gfn: Gfn, level: number): number {
 }
 
 /**
- * Walks the shadow tables of a vCPU down to `stopLevel`, or to the first entry that links no table, and leaves what it
+ * Walks the shadow tables of a vCPU, by gfn or linear page number, down to `stopLevel`, or to the first entry that links no table, and leaves what it
  * read last in `vcpu.walk` (`walk_shadow_page_get_mmio_spte`, 3.11 mmu.c). Reading takes no lock: that it is one atomic
  * act is a modelling choice, and stands for the interrupts that the kernel disables meanwhile (facts sheet 3.3).
  *
@@ -26,15 +27,16 @@ export function walkShadow(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, stopLevel: number 
   const { pool, counters, layout } = mmu;
   const walk = vcpu.walk;
   let page = vcpu.root;
-  if (page === NO_PAGE) {
-    walk.page = page;
+  let rootLevel: number = mmu.rootLevel;
+  if (page < 0) ({ page, level: rootLevel } = beginShadowWalk(vcpu, gfn));
+  if (rootLevel === 0) {
+    walk.page = NO_PAGE;
     walk.level = 0;
     walk.lo = 0;
     walk.hi = 0;
     return;
   }
   const lanes = pool.lanes(page);
-  const rootLevel: number = mmu.rootLevel;
   let level = rootLevel;
   for (;; level--) {
     const at = pool.laneOffset(page) | (entryIndex(gfn, level) << 1);

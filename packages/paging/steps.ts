@@ -18,3 +18,5 @@ export const LOOK_UP_SLOT: Step = point("look up the memslot of the gfn");
 export const FILL_MMIO_CACHE: Step = point("fill the vCPU's MMIO cache");
 /** Under `mmu_lock`: the memslot generation is about to be read, to stamp an MMIO spte. */
 export const STAMP_MMIO_SPTE: Step = point("read the generation and write the MMIO spte");
+/** The guest's own page tables are about to be walked, and accessed and dirty bits set in them. */
+export const WALK_GUEST_TABLES: Step = point("walk the guest's page tables");

@@ -1,9 +1,9 @@
-import { type Gfn, hashSlot, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { hashSlot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { fastPageFault } from "./fast_page_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
-import { directMap, hvaOf, isReadOnly, type Mapping } from "./map.ts";
+import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, type Mapping, mappingLevel } from "./map.ts";
 import { handleMmioPageFault, MmioFault } from "./mmio_page_fault.ts";
 import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
@@ -13,8 +13,13 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 /** What a page-fault handler asks for: negative an error, 0 let the guest run on, positive emulate. */
 export type PageFaultResult = number;
 
+/** The largest level of shadow tables with the three levels of PAE, which a guest with paging off has. */
+const NONPAGING_LEVEL = 2;
+
 /**
- * The page fault of an MMU with two-dimensional paging (`tdp_page_fault`, 3.11 mmu.c; facts sheet 3.4).
+ * The page fault of a direct MMU: one with two-dimensional paging, or with shadow tables for a guest that has paging off
+ * (`tdp_page_fault`, and `nonpaging_page_fault`, which differs in what the MMIO cache is told; 3.11 mmu.c, facts sheet
+ * 3.4).
  *
  * @param gpa The guest-physical address that faulted.
  * @param errorCode PFERR bits.
@@ -30,7 +35,8 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   yield LOOK_UP_SLOT;
   const levelSlot = mmu.slotOf(vcpu, gfn);
   const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
-  const level = forceSmall ? 1 : mappingLevel(mmu, levelSlot, gfn);
+  const largest = forceSmall ? 1 : mappingLevel(mmu, levelSlot, gfn);
+  const level = vcpu.shadow === undefined ? largest : Math.min(largest, NONPAGING_LEVEL);
   mmu.execution.observe(forceSmall ? 0 : level);
   const mapping: Mapping = {
     gfn: gfn - (gfn % pagesPerEntry(level)),
@@ -48,7 +54,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.shadow === undefined ? 0 : gpa, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));
     // kvm_handle_noslot_fault (6.1): without MMIO sptes the access is emulated, each time anew.
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
@@ -59,36 +65,11 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
     mapping.writable = !isReadOnly(slot);
   }
   const isMmio = mapping.slot === undefined;
-  yield isMmio ? mmu.lock.enter : mmu.lock.acquire;
+  yield isMmio && vcpu.shadow === undefined ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
   if (isMmio) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = directMap(mmu, vcpu, gfn, mapping);
+  const emulate = directMap(mmu, vcpu, gfn, mapping, write);
   yield mmu.lock.leave;
   return emulate ? 1 : 0;
-}
-
-/** The largest level at which host page, processor and slot allow to map the gfn (`mapping_level`, 3.11). */
-function mappingLevel(mmu: Mmu, slot: Memslot, gfn: Gfn): number {
-  const largest = Math.min(mmu.host.mappingLevel(hvaOf(slot, gfn)), mmu.maxPageLevel);
-  let level = 1;
-  while (level < largest && largePageAllowed(slot, gfn, level + 1)) level++;
-  return level;
-}
-
-/** Maps 2 MiB at once where the host has a transparent huge page (`transparent_hugepage_adjust`, 3.11). */
-function adjustToTransparentHugePage(mmu: Mmu, vcpu: VcpuMmu, mapping: Mapping): void {
-  const { slot, gfn } = mapping;
-  if (slot === undefined || mapping.level !== 1 || mmu.maxPageLevel < 2) return;
-  if (!mmu.host.isTransparentHuge(hvaOf(slot, gfn))) return;
-  const current = mmu.slotOf(vcpu, gfn);
-  if (current === undefined || !largePageAllowed(current, gfn, 2)) return;
-  if (gfn % 512 !== mapping.pfn % 512) {
-    // The kernel has a VM_BUG_ON here: a slot that was moved keeps the limits of its first place.
-    mmu.warnings.push(`gfn 0x${gfn.toString(16)} and its huge page are not aligned to each other`);
-    return;
-  }
-  mapping.level = 2;
-  mapping.gfn = gfn - (gfn % 512);
-  mapping.pfn -= mapping.pfn % 512;
 }

@@ -3,6 +3,9 @@ import type { StateHasher } from "@mmu-lab/protocol";
 const ENTRIES = 64;
 const EMPTY = -1;
 
+/** Added to the page of an instruction fetch: entries for data do not serve it, and the other way round. */
+export const FETCH_PAGES: number = 2 ** 40;
+
 /**
  * The TLB of one vCPU: guest-virtual page to host frame, direct-mapped with 64 entries of 4 KiB each. A large page
  * takes an entry for each piece that is used. Size and shape are modelling choices; what matters is that a translation
@@ -16,7 +19,7 @@ export class Tlb {
   /**
    * Looks a page up.
    *
-   * @param page Guest-virtual page number.
+   * @param page Guest-virtual page number; of a fetch plus {@linkcode FETCH_PAGES}.
    * @param write Whether the access writes; an entry filled by a read does not serve a write, so that the walk can set
    * the dirty bit.
    * @returns The host frame, or -1 if there is no entry that serves.

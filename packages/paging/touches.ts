@@ -9,6 +9,7 @@ import { reads, writes } from "@mmu-lab/protocol";
 const MEMSLOTS = 2;
 const TABLES = 3;
 const REQUESTS = 4;
+const GUEST_TABLES = 5;
 
 /** The published memslots or their generation are read. */
 export const READS_MEMSLOTS: number = reads(MEMSLOTS);
@@ -22,3 +23,7 @@ export const WRITES_TABLES: number = writes(TABLES);
 export const READS_REQUESTS: number = reads(REQUESTS);
 /** All vCPUs are asked for something. */
 export const WRITES_REQUESTS: number = writes(REQUESTS);
+/** Guest memory is read, where its contents decide what happens: where it may hold page tables that KVM shadows. */
+export const READS_GUEST_TABLES: number = reads(GUEST_TABLES);
+/** It changes. */
+export const WRITES_GUEST_TABLES: number = writes(GUEST_TABLES);

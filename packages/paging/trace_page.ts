@@ -1,7 +1,7 @@
 import { packSpRole, type TraceEvent } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
-import { accessOf, isDirect, isInvalid, levelOf } from "./role.ts";
+import { accessOf, hasEferNx, hasFourByteGptes, isDirect, isInvalid, levelOf, quadrantOf } from "./role.ts";
 
 /** The address of an spte in tracepoints: by the page's serial, which no later page shares. */
 export function sptepOf(mmu: Mmu, page: PageId, index: number): number {
@@ -21,6 +21,10 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     access: accessOf(role),
     direct: isDirect(role),
     invalid: isInvalid(role),
+    quadrant: quadrantOf(role),
+    // Bits of the role that the TDP MMU always has set (`kvm_calc_tdp_mmu_root_page_role`, 6.1 mmu.c).
+    nxe: mmu.tdp !== undefined || hasEferNx(role),
+    pae: !isDirect(role) && !hasFourByteGptes(role),
   });
   trace.emit(
     event,
@@ -30,7 +34,7 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     pool.gfn[page],
     packed,
     pool.rootCount[page],
-    0,
+    pool.isUnsync(page) ? 1 : 0,
     created === "new" ? 1 : 0,
   );
 }

@@ -1,6 +1,7 @@
 import type { GuestExit, GuestPaging } from "./backend.ts";
 import { MmioCache, type MmioCacheRule } from "./mmio_cache.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
+import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { Tlb } from "./tlb.ts";
 
 /** Where a walk of the shadow tables ended: the last entry it read. Overwritten by the vCPU's next walk. */
@@ -23,12 +24,16 @@ export class VcpuMmu {
   readonly index: number;
   /** Address space it runs in: 0, or 1 in system management mode. */
   asId = 0;
-  /** Its root shadow page, or {@linkcode NO_PAGE} (`root_hpa` invalid). */
+  /** Its root shadow page, or {@linkcode NO_PAGE} (`root_hpa` invalid), or `PAE_ROOTS`. */
   root: PageId = NO_PAGE;
   /** `KVM_REQ_TLB_FLUSH`: flush before the guest runs on. */
   flushRequested = false;
   /** `KVM_REQ_MMU_RELOAD`: drop the root and take a new one before the guest runs on. */
   reloadRequested = false;
+  /** `KVM_REQ_MMU_SYNC`: bring shadow pages up to date before the guest runs on. */
+  syncRequested = false;
+  /** What it has beside if its processor has no two-dimensional paging. */
+  readonly shadow: ShadowContext | undefined;
   /** The last MMIO page. */
   readonly cache: MmioCache;
   /** Its translations. */
@@ -48,10 +53,12 @@ export class VcpuMmu {
    * @param index Its number.
    * @param cacheRule What its MMIO cache knows of the generation.
    * @param guestPaging The guest's own paging.
+   * @param shadow Shadow paging, if that is what its processor needs.
    */
-  constructor(index: number, cacheRule: MmioCacheRule, guestPaging: GuestPaging) {
+  constructor(index: number, cacheRule: MmioCacheRule, guestPaging: GuestPaging, shadow?: ShadowContext) {
     this.index = index;
     this.guestPaging = guestPaging;
+    this.shadow = shadow;
     this.cache = new MmioCache(cacheRule);
   }
 }

@@ -1,11 +1,8 @@
-import { type Gfn, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
-import { type Protocol, Work } from "@mmu-lab/protocol";
+import { type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import type { Protocol } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE } from "./page_pool.ts";
-import { asIdOf, isDirect, levelOf } from "./role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { writeProtectGfn } from "./shadow/rmap.ts";
 import { clearDirtyGfn } from "./tdp-mmu/dirty_log.ts";
-import { dropSpte } from "./zap.ts";
 import { WRITES_TABLES } from "./touches.ts";
 
 /**
@@ -18,7 +15,9 @@ export function* removeWriteAccess(mmu: Mmu, slot: Memslot): Protocol<void> {
   for (let level = 1; level <= 3; level++) {
     const pages = pagesPerEntry(level);
     const first = slot.baseGfn - (slot.baseGfn % pages);
-    for (let gfn = first; gfn < slot.baseGfn + slot.npages; gfn += pages) writeProtect(mmu, slot.asId, gfn, level);
+    for (let gfn = first; gfn < slot.baseGfn + slot.npages; gfn += pages) {
+      writeProtectGfn(mmu, slot.asId, gfn, level, false);
+    }
   }
   mmu.flushRemoteTlbs();
   yield mmu.lock.release;
@@ -41,36 +40,10 @@ export function* getDirtyLog(mmu: Mmu, slot: Memslot): Protocol<number[]> {
   }
   bitmap.fill(0);
   for (const page of dirty) {
-    if (mmu.tdp === undefined) writeProtect(mmu, slot.asId, slot.baseGfn + page, 1);
+    if (mmu.tdp === undefined) writeProtectGfn(mmu, slot.asId, slot.baseGfn + page, 1, false);
     else clearDirtyGfn(mmu, mmu.tdp, slot, slot.baseGfn + page);
   }
   if (dirty.length > 0) mmu.flushRemoteTlbs();
   yield mmu.lock.release;
   return dirty;
-}
-
-/**
- * Takes write access from all mappings of a gfn at a level, and drops large ones (`__rmap_write_protect`). Direct pages
- * need no reverse map: the pages that may map a gfn are those of its aligned gfn in the hash (modelling choice).
- */
-function writeProtect(mmu: Mmu, asId: number, gfn: Gfn, level: number): void {
-  const { pool, counters } = mmu;
-  const tableGfn = gfn - (gfn % pagesPerEntry(level + 1));
-  const index = (gfn - tableGfn) / pagesPerEntry(level);
-  for (let page = pool.firstInBucket(tableGfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
-    if (pool.gfn[page] !== tableGfn || levelOf(pool.role[page]) !== level || !isDirect(pool.role[page])) continue;
-    if (asIdOf(pool.role[page]) !== asId) continue;
-    const lo = pool.lo(page, index);
-    const hi = pool.hi(page, index);
-    counters.counts[Work.sptesVisited]++;
-    if (!mmu.isPresent(lo, hi) || (lo & SPTE_WRITABLE) === 0) continue;
-    if (level > 1) {
-      if ((lo & SPTE_LARGE) === 0) continue;
-      dropSpte(mmu, page, index);
-      mmu.stats.largepages--;
-    } else {
-      counters.counts[Work.sptesWritten]++;
-      mmu.setSpte(page, index, lo & ~SPTE_WRITABLE, hi);
-    }
-  }
 }

@@ -2,8 +2,11 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, KVM_MMU_PREPARE_ZAP_PAGE } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
-import { invalidated, isInvalid, levelOf } from "./role.ts";
+import { invalidated, isDirect, isInvalid, levelOf } from "./role.ts";
+import { rmapRemove } from "./shadow/rmap.ts";
+import { unlinkUnsyncPage, unsyncPagesBelow } from "./shadow/unsync.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
+import { freeRemoved } from "./tdp-mmu/tdp_mmu.ts";
 import { zapAllFast } from "./tdp-mmu/roots.ts";
 import { tracePage } from "./trace_page.ts";
 import { WRITES_TABLES } from "./touches.ts";
@@ -14,9 +17,9 @@ const BATCH_ZAP_PAGES = 10;
 /**
  * Takes a shadow page out of use (`kvm_mmu_prepare_zap_page`, 3.11): its children and parents are unlinked; if no vCPU
  * has it as root it waits on {@linkcode Mmu.zapped} for {@linkcode commitZap}, else it lives on, invalid, until the last
- * vCPU drops it. Under `mmu_lock`. O(512).
+ * vCPU drops it. Pages below it that may be out of date go too. Under `mmu_lock`. O(512).
  *
- * @returns How many pages now wait to be freed because of it: 0 or 1.
+ * @returns How many pages went because of it; a root that is in use does not count.
  */
 export function prepareZap(mmu: Mmu, page: PageId): number {
   const { pool, counters } = mmu;
@@ -25,13 +28,20 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
   if (mmu.trace.on) tracePage(mmu, KVM_MMU_PREPARE_ZAP_PAGE, page);
   mmu.stats.mmu_shadow_zapped++;
   counters.counts[Work.pagesZapped]++;
+  const role = pool.role[page];
+  let freed = 0;
+  if (levelOf(role) > 1 && mmu.shadow.unsyncChildren.has(page)) {
+    for (const child of unsyncPagesBelow(mmu, page)) {
+      prepareZap(mmu, child);
+      freed++;
+    }
+  }
   unlinkChildren(mmu, page);
   unlinkParents(mmu, page);
-  const role = pool.role[page];
+  if (!isDirect(role)) forgetTable(mmu, page);
   const obsolete = mmu.isObsolete(page);
-  let freed = 0;
   if (pool.rootCount[page] === 0) {
-    freed = 1;
+    freed++;
     pool.unlist(page);
     mmu.zapped.push(page);
     pool.used--;
@@ -43,10 +53,20 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
   return freed;
 }
 
+/** The guest table of a page is shadowed by it no more. */
+function forgetTable(mmu: Mmu, page: PageId): void {
+  const { pool, shadow } = mmu;
+  if (!isInvalid(pool.role[page])) shadow.unaccount(pool.gfn[page]);
+  if (pool.isUnsync(page)) unlinkUnsyncPage(mmu, page);
+  shadow.unsyncChildren.delete(page);
+  shadow.floods.delete(page);
+}
+
 /** Frees the pages that wait, after one flush for all of them (`kvm_mmu_commit_zap_page`). Under `mmu_lock`. */
 export function commitZap(mmu: Mmu): void {
   mmu.execution.touched |= WRITES_TABLES;
   if (mmu.zapped.length === 0) return;
+  if (mmu.tdp !== undefined) return freeRemoved(mmu, mmu.tdp);
   mmu.flushRemoteTlbs();
   for (const page of mmu.zapped) mmu.pool.free(page);
   mmu.zapped.length = 0;
@@ -88,14 +108,18 @@ function* zapObsoletePages(mmu: Mmu): Protocol<void> {
     const next = pool.newerThan(page);
     const freed = prepareZap(mmu, page);
     batch += freed;
-    // The kernel begins again after each page that went; it comes to the same, for only that page left the list.
-    page = next;
+    // The kernel begins again after each page that went; with direct pages it comes to the same, for only that one left.
+    page = freed > 0 && mmu.shadow.indirectPages > 0 ? pool.oldest : next;
   }
   commitZap(mmu);
 }
 
-/** Clears the entry that maps a page (`drop_spte`). Under `mmu_lock`. */
+/** Clears a leaf (`drop_spte`), or an entry that is none any more. Under `mmu_lock`. */
 export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
+  const { pool } = mmu;
+  if (!isDirect(pool.role[page]) && mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) {
+    rmapRemove(mmu, page, index);
+  }
   mmu.clearSpte(page, index);
 }
 
@@ -127,6 +151,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
   const { pool, counters, layout } = mmu;
   counters.counts[Work.sptesVisited] += 512;
   const level = levelOf(pool.role[page]);
+  const indirect = !isDirect(pool.role[page]);
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
   for (let index = 0; index < 512; index++) {
@@ -137,8 +162,9 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
       counters.counts[Work.mmioSptesZapped]++;
     } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
       removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
-    } else if (level > 1) {
-      mmu.stats.largepages--;
+    } else {
+      if (indirect) rmapRemove(mmu, page, index);
+      if (level > 1) mmu.stats.largepages--;
     }
     lanes[offset + 2 * index] = 0;
     lanes[offset + 2 * index + 1] = pool.emptyHi;

@@ -66,3 +66,51 @@ Deno.test("Lock has steps that are frozen and always the same", () => {
   assert(Object.isFrozen(lock.acquire) && Object.isFrozen(lock.release));
   assertEquals([lock.acquire.name, lock.release.name], ["acquire mmu_lock", "release mmu_lock"]);
 });
+
+Deno.test("Lock.acquireRead lets many in, and Lock.acquire waits for all of them", () => {
+  const { lock } = world();
+  lock.acquireRead.take(1);
+  assert(lock.acquireRead.enabled(2));
+  lock.acquireRead.take(2);
+  assertEquals([lock.heldBy(1), lock.heldBy(2), lock.heldBy(3), lock.owner], ["read", "read", undefined, -1]);
+  assert(!lock.acquire.enabled(3));
+  lock.releaseRead.take(1);
+  assert(!lock.acquire.enabled(3));
+  lock.releaseRead.take(2);
+  lock.acquire.take(3);
+  assertEquals(lock.heldBy(3), "write");
+  assert(!lock.acquireRead.enabled(1));
+});
+
+Deno.test("Lock.releaseRead throws when the actor does not hold the lock to read", () => {
+  const { lock } = world();
+  lock.acquireRead.take(1);
+  assertThrows(() => lock.releaseRead.take(2), LockNotHeldError, "Cannot release mmu_lock (read)");
+  lock.releaseRead.take(1);
+  lock.acquire.take(1);
+  assertThrows(() => lock.releaseRead.take(1), LockNotHeldError);
+});
+
+Deno.test("Lock.assertHeld() wants the lock held to write, Lock.assertHeldToRead() is content with either", () => {
+  const { execution, lock } = world();
+  execution.actor = 3;
+  assertThrows(() => lock.assertHeldToRead("walk"), LockNotHeldError, "Cannot walk: actor 3 does not hold mmu_lock");
+  lock.acquireRead.take(3);
+  lock.assertHeldToRead("walk");
+  assertThrows(() => lock.assertHeld("zap"), LockNotHeldError);
+  lock.releaseRead.take(3);
+  lock.acquire.take(3);
+  lock.assertHeldToRead("walk");
+});
+
+Deno.test("Lock measures the work of each who holds it to read", () => {
+  const { execution, lock } = world();
+  lock.acquireRead.take(1);
+  execution.counters.counts[Work.sptesVisited] += 10;
+  lock.acquireRead.take(2);
+  execution.counters.counts[Work.sptesVisited] += 5;
+  lock.releaseRead.take(1);
+  lock.releaseRead.take(2);
+  // Taking the lock is work too: the second was taken while the first was held.
+  assertEquals([lock.heldUnits, lock.longestHoldUnits], [21, 16]);
+});

@@ -13,6 +13,7 @@ export const WORK_KINDS = [
   { name: "emulations", weight: 0, doc: "instructions emulated" },
   { name: "walkReferences", weight: 1, doc: "page-table entries read by the processor" },
   { name: "gptesRead", weight: 1, doc: "entries of guest tables read by KVM's own walker" },
+  { name: "pagesSynced", weight: 1, doc: "shadow pages brought up to date with their guest tables" },
   { name: "tlbHits", weight: 0, doc: "translations answered by a vCPU's TLB" },
   { name: "tlbFlushes", weight: 1, doc: "TLB flushes done by a vCPU" },
   { name: "remoteTlbFlushes", weight: 1, doc: "TLB flushes asked of all vCPUs" },

@@ -53,6 +53,7 @@ const COMMON = {
   mmioSptesMarked: choice(20, "a store to an entry in the cache"),
   mmioSptesZapped: choice(20, "a store to an entry in the cache"),
   slowFaults: choice(500, "filling the memory caches, host frame lookup, mmu_notifier check"),
+  pagesSynced: choice(200, "a page of 512 entries, most of them empty; its gptesRead and sptesWritten count beside"),
   sptesVisited: choice(3, "a scan in order through the cache: about 1 ns, as bench/limit measures in C"),
   sptesWritten: choice(40, "a store to an entry, and its rmap"),
   pagesVisited: derived(

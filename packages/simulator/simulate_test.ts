@@ -108,6 +108,24 @@ Deno.test("simulate() gives a lock to whoever waits longest, at the time it is g
   }]);
 });
 
+Deno.test("simulate() lets those in together who take a lock to read, and a writer when all are done", () => {
+  const bench = new Bench();
+  function* reader(name: string, hold: number, clock: Clock): Protocol<void> {
+    yield bench.lock.acquireRead;
+    bench.note(`${name} reads`, clock);
+    bench.work(hold);
+    yield bench.lock.releaseRead;
+  }
+  const { locks } = bench.simulate([
+    { name: "A", start: (clock) => reader("A", 100, clock) },
+    { name: "B", start: (clock) => reader("B", 60, clock) },
+    bench.locker("C", 10, 50),
+  ]);
+  assertEquals(bench.notes, ["0 A reads", "0 B reads", "100 C has it", "150 C is done"]);
+  const [{ acquisitions, contended, totalHold, longestHold }] = locks;
+  assertEquals([acquisitions, contended, totalHold, longestHold], [3, 1, 150, 100]);
+});
+
 Deno.test("simulate() lets a waiter in at a lock break, before the one who breaks", () => {
   const bench = new Bench();
   function* zapper(clock: Clock): Protocol<void> {

@@ -22,6 +22,7 @@
  * @module
  */
 export * from "./npt_backend.ts";
+export * from "./shadow_backend.ts";
 export * from "./npt_bits.ts";
 export * from "./reserved_bits.ts";
 export * from "./exit_codes.ts";

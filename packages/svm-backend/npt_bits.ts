@@ -1,4 +1,4 @@
-import type { SpteBits } from "@mmu-lab/paging";
+import { SHADOW_BITS, type SpteBits } from "@mmu-lab/paging";
 
 /** Bit 2 of a nested entry: user mode may use it; all accesses of a guest count as user mode. Architecture (APM vol. 2, 15.25.5). */
 export const NPT_USER: number = 4;
@@ -10,17 +10,7 @@ export const NPT_DIRTY: number = 0x40;
 export const NPT_NO_EXECUTE_HI: number = 1 << 31;
 
 /** The bits of NPT sptes in 3.11 (`kvm_mmu_set_mask_ptes` in `kvm_arch_init`, 3.11 x86.c; facts sheet 0.2, 6.6). */
-export const NPT_BITS: SpteBits = {
-  name: "NPT",
-  executable: 0,
-  noExecuteHi: NPT_NO_EXECUTE_HI,
-  user: NPT_USER,
-  accessed: NPT_ACCESSED,
-  dirty: NPT_DIRTY,
-  dirtyIfWritable: 0,
-  memoryType: 0,
-  table: 1 | 2 | NPT_USER | NPT_ACCESSED,
-};
+export const NPT_BITS: SpteBits = { ...SHADOW_BITS, name: "NPT" };
 
 /** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
 export const NPT_BITS_4_10: SpteBits = { ...NPT_BITS, dirtyIfWritable: NPT_DIRTY };

@@ -4,6 +4,8 @@
  * @module
  */
 
+/** An exception, here a page fault of a guest without EPT, or an NMI. */
+export const EXIT_REASON_EXCEPTION_NMI: number = 0;
 /** Port I/O. */
 export const EXIT_REASON_IO_INSTRUCTION: number = 30;
 /** An EPT entry did not allow the access. */

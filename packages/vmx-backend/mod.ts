@@ -19,6 +19,7 @@
  * @module
  */
 export * from "./ept_backend.ts";
+export * from "./shadow_backend.ts";
 export * from "./ept_bits.ts";
 export * from "./misconfiguration.ts";
 export * from "./exit_reasons.ts";

@@ -1,6 +1,7 @@
 import type { HostRegion } from "@mmu-lab/machine";
 import type { TraceMarker } from "@mmu-lab/tracing";
-import type { MemslotOperation } from "./scenario.ts";
+import { RECORDER_4K_TABLES } from "./recorder_guest.ts";
+import type { HostWriteOperation, MemslotOperation } from "./scenario.ts";
 
 const PAGE = 0x1000;
 const HUGE_PAGE = 0x20_0000;
@@ -21,9 +22,15 @@ export class RecorderMemory {
   readonly #hvas: Map<string, number> = new Map();
   #poolUsed = 0;
 
-  /** @param hugePages Whether the pool has transparent huge pages; the recorder forbids them except in s14. */
-  constructor(hugePages: boolean) {
-    this.regions = [INFRA, { ...POOL, pages: hugePages ? "transparent-huge" : "4k" }];
+  /**
+   * @param hugePages Whether the pool has transparent huge pages; the recorder forbids them except in s14.
+   * @param ownTables Whether the guest has page tables for pages of 4 KiB.
+   */
+  constructor(hugePages: boolean, ownTables: boolean) {
+    this.regions = [ownTables ? { ...INFRA, contents: RECORDER_4K_TABLES } : INFRA, {
+      ...POOL,
+      pages: hugePages ? "transparent-huge" : "4k",
+    }];
   }
 
   /** `slot_create`: takes from the pool, also for a call that will be refused. */
@@ -55,6 +62,14 @@ export class RecorderMemory {
   succeeded(operation: MemslotOperation): void {
     if (operation.size === 0) return;
     this.#hvas.set(keyOf(operation.asId ?? 0, operation.id), operation.userspaceAddr);
+  }
+
+  /** `gva_of` and `remap`: the program writes an entry of a guest table. */
+  writeEntry(marker: TraceMarker): HostWriteOperation {
+    const { perm = "" } = marker.words;
+    const flags = 1 | (perm.includes("w") ? 2 : 0) | (perm.includes("u") ? 4 : 0);
+    const value = marker.op === "remap" ? marker.num("pte") : marker.num("gpa") + flags;
+    return { op: "host-write", hva: INFRA.hva + marker.num("pte_gpa"), value: `0x${value.toString(16)}` };
   }
 
   #take(size: number): number {

@@ -73,17 +73,13 @@ export interface ReadRecordingOptions {
 
 /** The guest paging that {@linkcode RECORDER_GUEST} has. */
 const IDENTITY = "1g-identity";
+/** The guest paging that `RECORDER_4K_GUEST` has. */
+const WINDOW = "4k-window";
 /** The scenario for which the recorder asks for huge pages (memslot_lab.c, `hugepages`). */
 const HUGE_PAGES_SCENARIO = "s14";
 
 /** `KVM_X86_QUIRK_SLOT_ZAP_ALL`: everything is zapped when a slot goes (facts sheet 4.7). */
 export const QUIRK_SLOT_ZAP_ALL = 0x80;
-
-const NEEDS_SHADOW = "this guest needs shadow paging, which is not modelled yet";
-const UNMODELLED: Readonly<Record<string, string>> = {
-  map: NEEDS_SHADOW,
-  remap: NEEDS_SHADOW,
-};
 
 /** What an operation's first marker becomes. Not in this list: what is not modelled. */
 const STARTS: Readonly<Record<string, (marker: TraceMarker, memory: RecorderMemory) => Operation>> = {
@@ -94,6 +90,8 @@ const STARTS: Readonly<Record<string, (marker: TraceMarker, memory: RecorderMemo
   memslot_delete: (marker, memory) => memory.delete(marker),
   memslot_move: (marker, memory) => memory.change(marker),
   memslot_flags: (marker, memory) => memory.change(marker),
+  map: (marker, memory) => memory.writeEntry(marker),
+  remap: (marker, memory) => memory.writeEntry(marker),
   bulk_memslot_flags: (marker) => ({ op: "bulk-flags", id: marker.num("id"), count: marker.num("count") }),
   get_dirty_log: (marker) => ({ op: "get-dirty-log", id: marker.num("id") }),
   set_smm: (marker) => ({ op: "set-smm", vcpu: marker.num("vcpu"), on: marker.num("smm") !== 0 }),
@@ -137,7 +135,7 @@ class RecordingReader {
   readonly #operations: RecordedOperation[] = [];
   #header?: TraceMarker;
   #disabledQuirks = 0;
-  #memory = new RecorderMemory(false);
+  #memory = new RecorderMemory(false, false);
   /** Where events go: to the open operation, or after the last. */
   #events: TraceLine[] = this.#before;
   /** The open operation; `vm_create` has none of its own in a scenario. */
@@ -183,7 +181,7 @@ class RecordingReader {
         version: 1,
         name,
         description: `Recorded: ${name}, configuration ${cfg}, seed ${seed}`,
-        guest: "recorder",
+        guest: words["guest_paging"] === WINDOW ? "recorder-4k" : "recorder",
         hostMemory: this.#memory.regions,
         operations: this.#operations.map(({ operation }) => operation),
       },
@@ -193,9 +191,11 @@ class RecordingReader {
   #begin(marker: TraceMarker): void {
     if (this.#header !== undefined) this.#fail("one scenario", `seq=${marker.seq} op=scenario`);
     const paging = marker.words["guest_paging"];
-    if (paging !== IDENTITY) this.#unmodelled(marker, `guest_paging=${paging}: ${NEEDS_SHADOW}`);
+    if (paging !== IDENTITY && paging !== WINDOW) {
+      this.#unmodelled(marker, `guest_paging=${paging}, and guests have ${IDENTITY} or ${WINDOW}`);
+    }
     this.#header = marker;
-    this.#memory = new RecorderMemory(marker.words["name"] === HUGE_PAGES_SCENARIO);
+    this.#memory = new RecorderMemory(marker.words["name"] === HUGE_PAGES_SCENARIO, paging === WINDOW);
   }
 
   #start(marker: TraceMarker): void {
@@ -207,7 +207,7 @@ class RecordingReader {
     const start = STARTS[marker.op];
     if (marker.op === "disable_quirks") this.#disabledQuirks |= this.#knownQuirks(marker);
     else if (start === undefined && marker.op !== "vm_create") {
-      this.#unmodelled(marker, UNMODELLED[marker.op] ?? "no such operation is known");
+      this.#unmodelled(marker, "no such operation is known");
     }
     const operation = start === undefined ? undefined : { ...start(marker, this.#memory), seq: marker.seq };
     this.#open = { marker, line: this.#line, operation };
@@ -262,7 +262,7 @@ class RecordingReader {
  * @throws {TraceSyntaxError} If the trace is no recording, is cut off within an operation, or has operations that
  * overlap (s7b, recorded from two threads).
  * @throws {RangeError} If a marker lacks a word, or has a number that is none.
- * @throws {UnmodelledOperationError} If the guest has paging of its own.
+ * @throws {UnmodelledOperationError} If the guest has paging of another kind.
  */
 export function readRecording(lines: Iterable<TraceLine>, options: ReadRecordingOptions = {}): Recording {
   const reader = new RecordingReader(options);

@@ -157,15 +157,29 @@ Deno.test("readRecording() rejects what is no recording, and operations that ove
   fails(recordingOf(["seq=3 op=done ret=0"]), "expected an operation, got 'seq=3 op=done'");
 });
 
+Deno.test("readRecording() takes map and remap for writes to guest tables by the program", () => {
+  const text = recordingOf([
+    "seq=1 op=map gva=0x40000000 gpa=0xd0000000 perm=w- pte_gpa=0x10000",
+    "seq=1 op=done ret=0",
+    "seq=2 op=remap gva=0x40000000 from=0xd0000000 gpa=0xe0000000 pte=0xe0000067 pte_gpa=0x10000",
+    "seq=2 op=done ret=0",
+  ]).replace("1g-identity", "4k-window");
+  const { scenario } = readRecording(parseTraceText(text));
+  assertEquals(scenario.guest, "recorder-4k");
+  assertEquals(scenario.hostMemory[0].contents?.length, 21);
+  assertEquals(scenario.operations, [
+    { op: "host-write", hva: 0x7f0000010000, value: "0xd0000003", seq: 1 },
+    { op: "host-write", hva: 0x7f0000010000, value: "0xe0000067", seq: 2 },
+  ]);
+});
+
 Deno.test("readRecording() names an operation that is not modelled", () => {
-  const map = "seq=5 op=map gva=0x40000000 gpa=0xd0000000 perm=wu pte_gpa=0x10000";
-  const error = assertThrows(() => read([map]), UnmodelledOperationError, "operation 5 (op=map, line 2 of x.txt)");
-  assertEquals([error.op, error.seq, error.line, error.file], ["map", 5, 2, "x.txt"]);
-  assertThrows(() => read(["seq=1 op=remap gva=0x0"]), UnmodelledOperationError, "shadow paging");
-  assertThrows(() => read(["seq=1 op=set_smm vcpu=0 smm=1"]), UnmodelledOperationError, "system management mode");
+  const fly = "seq=5 op=fly vcpu=0";
+  const error = assertThrows(() => read([fly]), UnmodelledOperationError, "operation 5 (op=fly, line 2 of x.txt)");
+  assertEquals([error.op, error.seq, error.line, error.file], ["fly", 5, 2, "x.txt"]);
   assertThrows(() => read(["seq=1 op=fly"]), UnmodelledOperationError, "no such operation is known");
-  const shadow = recordingOf([]).replace("1g-identity", "4k-window");
-  assertThrows(() => readRecording(parseTraceText(shadow)), UnmodelledOperationError, "guest_paging=4k-window");
+  const shadow = recordingOf([]).replace("1g-identity", "2m-window");
+  assertThrows(() => readRecording(parseTraceText(shadow)), UnmodelledOperationError, "guest_paging=2m-window");
 });
 
 Deno.test("readRecordingStream() passes errors of its lines on", async () => {

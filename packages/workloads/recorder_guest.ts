@@ -11,6 +11,7 @@ import {
   identityGuestPaging,
   type MmioUserspace,
 } from "@mmu-lab/machine";
+import { PAGING_4_LEVEL } from "@mmu-lab/paging";
 import { hexOf, mul64, type Words, wordsOf } from "./_mul64.ts";
 
 const CODE_GPA = 0x1000;
@@ -71,6 +72,32 @@ export const RECORDER_GUEST: Guest = {
     outPort: 0x10,
   },
 };
+
+/**
+ * The same guest with page tables of its own in its memory, for the recordings of shadow paging: its code at its place,
+ * and from 0x40000000 on a window of pages of 4 KiB that the program maps as it goes. CR0.WP is set, EFER.NX is not.
+ */
+export const RECORDER_4K_GUEST: Guest = {
+  ...RECORDER_GUEST,
+  tables: { cr3: 0x2000, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true, gigabytePages: true } },
+};
+
+/** Where the page tables of the window begin. */
+const WINDOW_TABLES = 0x10000;
+const WINDOW_TABLE_COUNT = 16;
+
+/** The page tables of {@linkcode RECORDER_4K_GUEST} as it starts, nothing mapped in the window: gpa, low word, high word. */
+export const RECORDER_4K_TABLES: readonly (readonly [gpa: number, low: number, high: number])[] = [
+  [0x2000, 0x3007, 0],
+  [0x3000, 0x4007, 0],
+  [0x3008, 0x6007, 0],
+  [0x4000, 0x5007, 0],
+  [0x5008, CODE_GPA | 7, 0],
+  ...Array.from(
+    { length: WINDOW_TABLE_COUNT },
+    (_, i): [number, number, number] => [0x6000 + 8 * i, (WINDOW_TABLES + 0x1000 * i) | 7, 0],
+  ),
+];
 
 const READ_FACTOR: Words = [0x7f4a7c15, 0x9e3779b9];
 const READ_MASK = 0xa5a5a5a5;

@@ -1,6 +1,6 @@
 import { type AccessOutcome, type Profile, Vm, type VmOptions } from "@mmu-lab/machine";
 import { MEM_LOG_DIRTY_PAGES, type MemoryRegion } from "@mmu-lab/memslots";
-import { RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
+import { RECORDER_4K_GUEST, RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
 import type { BulkFlagsOperation, Operation, Scenario } from "./scenario.ts";
 
 /** What came of an operation. */
@@ -26,7 +26,10 @@ export function vmForScenario(
   options: Pick<VmOptions, "trace" | "userspace"> = {},
 ): Vm {
   return new Vm(profile, {
-    ...(scenario.guest === "recorder" ? { guest: RECORDER_GUEST, userspace: RECORDER_USERSPACE } : {}),
+    ...(scenario.guest === "flat" ? {} : {
+      guest: scenario.guest === "recorder" ? RECORDER_GUEST : RECORDER_4K_GUEST,
+      userspace: RECORDER_USERSPACE,
+    }),
     hostMemory: scenario.hostMemory,
     ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
     ...options,
@@ -57,6 +60,9 @@ export function runOperation(vm: Vm, operation: Operation): OperationResult {
     }
     case "set-smm":
       vm.setSmm(operation.vcpu, operation.on);
+      return { ret: 0 };
+    case "host-write":
+      vm.writeHost(operation.hva, BigInt(operation.value));
       return { ret: 0 };
     case "vcpu-create":
       vm.createVcpu();

@@ -57,6 +57,16 @@ export interface SetSmmOperation {
   readonly on: boolean;
 }
 
+/** The program that runs the VM writes 8 bytes of its memory, an entry of a guest's page table, and does not tell KVM. */
+export interface HostWriteOperation {
+  /** Its kind of operation. */
+  readonly op: "host-write";
+  /** Host virtual address, a multiple of 8. */
+  readonly hva: number;
+  /** What is written: hexadecimal with 0x. */
+  readonly value: string;
+}
+
 /** A vCPU is created, started (it runs to its first hand-over to user space), or the VM is destroyed. */
 export interface LifeOperation {
   /** Its kind of operation. */
@@ -73,6 +83,7 @@ export type Operation =
     | BulkFlagsOperation
     | DirtyLogOperation
     | SetSmmOperation
+    | HostWriteOperation
     | LifeOperation
   )
   & {
@@ -90,9 +101,10 @@ export interface Scenario {
   readonly description?: string;
   /**
    * The guest: `flat` has paging off and no code; `recorder` is the guest of the recordings, whose page-table walks and
-   * instruction fetches touch memory too.
+   * instruction fetches touch memory too; `recorder-4k` is the same with page tables for pages of 4 KiB in its memory,
+   * which profiles with shadow paging shadow.
    */
-  readonly guest: "flat" | "recorder";
+  readonly guest: "flat" | "recorder" | "recorder-4k";
   /** Host memory that is set aside for slots. */
   readonly hostMemory: readonly HostRegion[];
   /**

@@ -10,7 +10,7 @@ const SCENARIO_KEYS: readonly (keyof Scenario)[] = [
   "maxShadowPages",
   "operations",
 ];
-const REGION_KEYS = ["hva", "size", "fill", "pages"];
+const REGION_KEYS = ["hva", "size", "fill", "contents", "pages"];
 const BACKINGS = ["4k", "transparent-huge", "hugetlb-2m", "hugetlb-1g"] as const;
 
 /** The members of each operation, beside `op` and `seq`. */
@@ -22,6 +22,7 @@ const MEMBERS: Readonly<Record<Operation["op"], readonly string[]>> = {
   "bulk-flags": ["asId", "id", "count"],
   "get-dirty-log": ["id"],
   "set-smm": ["vcpu", "on"],
+  "host-write": ["hva", "value"],
   "vcpu-create": ["vcpu"],
   "vcpu-start": ["vcpu"],
   "vm-destroy": ["vcpu"],
@@ -55,6 +56,20 @@ function checkRegion(place: string, value: unknown): { place: string; hva: numbe
     if (words.length !== 2) fail(`${place}.fill`, `has ${words.length} words`, "write two words of 32 bits, low first");
     words.forEach((word, i) => integerAt(`${place}.fill[${i}]`, word, 0, U32));
   }
+  if (region["contents"] !== undefined) {
+    arrayAt(`${place}.contents`, region["contents"]).forEach((item, i) => {
+      const words = arrayAt(`${place}.contents[${i}]`, item);
+      if (words.length !== 3) {
+        fail(
+          `${place}.contents[${i}]`,
+          `has ${words.length} numbers`,
+          "write an offset and two words of 32 bits, low first",
+        );
+      }
+      integerAt(`${place}.contents[${i}][0]`, words[0], 0, size - 8);
+      for (const at of [1, 2]) integerAt(`${place}.contents[${i}][${at}]`, words[at], 0, U32);
+    });
+  }
   return { place, hva, end: hva + size };
 }
 
@@ -69,7 +84,7 @@ function checkHostMemory(value: unknown): void {
 }
 
 function checkAccess(place: string, operation: JsonObject, op: string, state: State): void {
-  const isRecorder = state.guest === "recorder";
+  const isRecorder = state.guest !== "flat";
   const size = integerAt(`${place}.size`, operation["size"], 1, 8);
   const sizes = op === "rmw" ? [4] : [1, 2, 4, 8];
   if (isRecorder && !sizes.includes(size)) {
@@ -102,6 +117,15 @@ function checkMemslot(place: string, operation: JsonObject, key: string, state: 
   for (const member of ["gpa", "userspaceAddr"]) integerAt(`${place}.${member}`, operation[member], 0);
   integerAt(`${place}.flags`, operation["flags"], 0, U32);
   if (integerAt(`${place}.size`, operation["size"], 0) > 0) state.slots.add(key);
+}
+
+function checkHostWrite(place: string, operation: JsonObject): void {
+  const hva = integerAt(`${place}.hva`, operation["hva"], 0, HVA_END - 8);
+  if (hva % 8 !== 0) fail(`${place}.hva`, `is ${hva}`, `write a multiple of 8, such as ${hva - (hva % 8)}`);
+  const { value } = operation;
+  if (typeof value !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(value)) {
+    fail(`${place}.value`, `is ${JSON.stringify(value)}`, 'write "0x" and at most 16 hexadecimal digits');
+  }
 }
 
 function checkOperation(place: string, value: unknown, state: State): void {
@@ -144,6 +168,9 @@ function checkOperation(place: string, value: unknown, state: State): void {
       if (typeof on !== "boolean") fail(`${place}.on`, `is ${JSON.stringify(on) ?? "missing"}`, "write true or false");
       break;
     }
+    case "host-write":
+      checkHostWrite(place, operation);
+      break;
     case "get-dirty-log":
       break;
   }
@@ -182,7 +209,7 @@ export function validateScenario(value: unknown): Scenario {
   }
   stringAt("name", scenario["name"]);
   if (scenario["description"] !== undefined) stringAt("description", scenario["description"]);
-  const guest = oneOf("guest", scenario["guest"], ["flat", "recorder"]);
+  const guest = oneOf("guest", scenario["guest"], ["flat", "recorder", "recorder-4k"]);
   checkHostMemory(scenario["hostMemory"]);
   if (scenario["maxShadowPages"] !== undefined) integerAt("maxShadowPages", scenario["maxShadowPages"], 64, U32);
   const state: State = { guest, vcpus: 0, started: new Set(), slots: new Set(), destroyed: false };

@@ -11,18 +11,18 @@ const IDLE = point("idle");
 const LOOK = point("look");
 
 /** Actors that add one to a counter by a read and a write; with `locked` under a lock. */
-export function counterWorld(actors: number, locked: boolean): WorldFactory {
+export function counterWorld(actors: number, locked: boolean | "to-read"): WorldFactory {
   return () => {
     const execution = new Execution();
     const lock = new Lock("lock", execution);
     let counter = 0;
     function* add(): Protocol<void> {
-      if (locked) yield lock.acquire;
+      if (locked) yield locked === "to-read" ? lock.acquireRead : lock.acquire;
       const read = counter;
       execution.observe(read);
       yield WRITE;
       counter = read + 1;
-      if (locked) yield lock.release;
+      if (locked) yield locked === "to-read" ? lock.releaseRead : lock.release;
     }
     return world(execution, Array(actors).fill(add), {
       locks: [lock],

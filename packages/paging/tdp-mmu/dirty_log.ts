@@ -22,11 +22,11 @@ import { rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
 export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<void> {
   if (isReadOnly(slot)) return;
   yield mmu.lock.acquireRead;
-  rcuReadLock(tdp);
+  rcuReadLock(mmu, tdp);
   mmu.execution.touched |= WRITES_TABLES;
   const roots = tdp.roots.filter(({ page }) => isOf(mmu, page, slot) && !isInvalid(mmu.pool.role[page]));
   for (const { page } of roots) {
-    if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, slot, page);
+    if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, tdp, slot, page);
     else {
       if (tdp.rules.eagerPageSplit) splitHugePages(mmu, tdp, slot, page);
       if (tdp.rules.dirtyLog === "dirty-bit") clearInSlot(mmu, slot, page, mmu.bits.dirty, 1);
@@ -74,12 +74,12 @@ function splitHugePages(mmu: Mmu, tdp: TdpMmu, slot: Memslot, root: PageId): voi
 }
 
 /** Zaps the tables of a slot that a large page could stand for (`kvm_tdp_mmu_zap_collapsible_sptes`). */
-function* zapCollapsible(mmu: Mmu, slot: Memslot, root: PageId): Protocol<void> {
+function* zapCollapsible(mmu: Mmu, tdp: TdpMmu, slot: Memslot, root: PageId): Protocol<void> {
   const found: [page: PageId, index: number][] = [];
   const end = slot.baseGfn + slot.npages;
   eachEntry(mmu, root, slot.baseGfn, end, 2, (page, index, level, gfn) => {
     if (level > 3 || isLast(mmu.pool.lo(page, index), level) || gfn < slot.baseGfn || gfn >= end) return;
     if (maxMappingLevel(mmu, slot, gfn) >= level) found.push([page, index]);
   });
-  for (const [page, index] of found) yield* zapAtomic(mmu, page, index);
+  for (const [page, index] of found) yield* zapAtomic(mmu, tdp, page, index);
 }

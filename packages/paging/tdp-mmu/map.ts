@@ -14,7 +14,7 @@ import { sptepOf } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
 import { allocatePage } from "./roots.ts";
-import { exchangeSpte, forget } from "./set_spte.ts";
+import { exchangeSpte, forget, keepBooks } from "./set_spte.ts";
 import { isLast, isRemoved, makeSpte, type NewSpte, REMOVED_SPTE, tableHi, tableLo } from "./spte.ts";
 import { splitHugePage } from "./split_huge_page.ts";
 import { CLEAR_REMOVED_SPTE, EXCHANGE_SPTE } from "./steps.ts";
@@ -38,7 +38,7 @@ export function* tdpMap(
   gfn: Gfn,
   slot: Memslot | undefined,
 ): Protocol<RetPfResult> {
-  rcuReadLock(tdp);
+  rcuReadLock(mmu, tdp);
   const result = yield* map(mmu, tdp, vcpu, gfn, slot);
   rcuReadUnlock(mmu, tdp);
   return result;
@@ -63,7 +63,7 @@ function* map(
     if (mmu.isPresent(lo, hi) && (lo & SPTE_LARGE) !== 0) {
       const opened = tdp.rules.splitsInFault
         ? yield* splitInFault(mmu, tdp, page, index)
-        : yield* zapAtomic(mmu, page, index);
+        : yield* zapAtomic(mmu, tdp, page, index);
       if (!opened) return RetPf.RETRY;
       lo = pool.lo(page, index);
       hi = pool.hi(page, index);
@@ -135,17 +135,22 @@ function* splitInFault(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): Prot
  * Clears an entry in two acts, so that nobody can map anything there before the TLBs are flushed
  * (`tdp_mmu_zap_spte_atomic`); false if it has changed meanwhile.
  */
-export function* zapAtomic(mmu: Mmu, page: PageId, index: number): Protocol<boolean> {
+export function* zapAtomic(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): Protocol<boolean> {
   const { pool } = mmu;
+  const { booksAfterFlush } = tdp.rules;
   const lo = pool.lo(page, index);
   const hi = pool.hi(page, index);
   mmu.execution.observe(lo);
   mmu.execution.observe(hi);
   yield EXCHANGE_SPTE;
-  if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, pool.emptyHi)) return false;
+  if (booksAfterFlush) {
+    if (pool.lo(page, index) !== lo || pool.hi(page, index) !== hi) return false;
+    mmu.setSpte(page, index, REMOVED_SPTE, pool.emptyHi);
+  } else if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, pool.emptyHi)) return false;
   mmu.flushRemoteTlbs();
   yield CLEAR_REMOVED_SPTE;
   mmu.clearSpte(page, index);
+  if (booksAfterFlush) keepBooks(mmu, page, index, lo, hi, 0, pool.emptyHi, true);
   return true;
 }
 
@@ -171,7 +176,11 @@ function writeRam(
   return RetPf.FIXED;
 }
 
-/** The same for a gfn without a slot. The generation is read here, late (bug B02). */
+/**
+ * The same for a gfn without a slot. The generation is read here, late (bug B02). If a slot is being created, another vCPU may
+ * have mapped memory here meanwhile: the MMIO spte goes over it, without a warning or a flush, and does no harm, for its number is no
+ * longer current when the update is done.
+ */
 function writeMmio(
   mmu: Mmu,
   vcpu: VcpuMmu,
@@ -188,9 +197,6 @@ function writeMmio(
   const hi = layout.encodeHi(gfn, WRITE_USER, generation);
   if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, lo, hi);
   if (lo !== oldLo || hi !== oldHi) {
-    if (mmu.isPresent(oldLo, oldHi)) {
-      mmu.warnings.push(`an MMIO spte for gfn 0x${gfn.toString(16)} is written over a present one`);
-    }
     if (!exchangeSpte(mmu, page, index, oldLo, oldHi, lo, hi)) return RetPf.RETRY;
   }
   mmu.counters.counts[MARKED]++;

@@ -1,5 +1,4 @@
-import type { Memslot } from "@mmu-lab/memslots";
-import { hashSlot } from "@mmu-lab/memslots";
+import { hashSlot, type Memslot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { isReadOnly } from "../map.ts";
@@ -38,7 +37,8 @@ export function* handleTdpFault(
   // From here on nothing counts but address and error code, which are those of the last exit.
   mmu.execution.forget();
   mmu.stats.pf_taken++;
-  result = yield* directPageFault(mmu, tdp, vcpu, address, errorCode >>> 0);
+  const { fullErrorCode: full } = mmu.faultRules;
+  result = yield* directPageFault(mmu, tdp, vcpu, address, full ? errorCode : errorCode >>> 0);
   if (result === RetPf.FIXED) mmu.stats.pf_fixed++;
   else if (result === RetPf.EMULATE) mmu.stats.pf_emulate++;
   else if (result === RetPf.SPURIOUS) mmu.stats.pf_spurious++;
@@ -85,7 +85,8 @@ function* directPageFault(
     // KVM_PFN_ERR_RO_FAULT
     return RetPf.EMULATE;
   }
-  yield mmu.lock.enterRead;
+  // Not `enterRead`: others may write the same tables under the same lock.
+  yield mmu.lock.acquireRead;
   // The root cannot become invalid any more: that takes the lock to write.
   const result = isObsoleteRoot(mmu, vcpu) ? RetPf.RETRY : yield* tdpMap(mmu, tdp, vcpu, gfn, slot);
   yield mmu.lock.leaveRead;

@@ -78,7 +78,7 @@ export function* zapAllFast(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
 /** Zaps the roots that are scheduled for it (`kvm_tdp_mmu_zap_invalidated_roots`). */
 function* zapInvalidatedRoots(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
   yield mmu.lock.acquireRead;
-  rcuReadLock(tdp);
+  rcuReadLock(mmu, tdp);
   mmu.execution.touched |= WRITES_TABLES;
   for (const root of [...tdp.roots]) {
     if (!root.scheduled) continue;

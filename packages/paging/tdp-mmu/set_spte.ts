@@ -44,13 +44,27 @@ export function setTdpSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi
  */
 function changeSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi: number, shared: boolean): void {
   const { pool, counters } = mmu;
-  const level = levelOf(pool.role[page]);
   const oldLo = pool.lo(page, index);
   const oldHi = pool.hi(page, index);
   mmu.execution.touched |= WRITES_TABLES;
   counters.counts[Work.sptesWritten]++;
   if (oldLo === lo && oldHi === hi) return;
   mmu.setSpte(page, index, lo, hi);
+  keepBooks(mmu, page, index, oldLo, oldHi, lo, hi, shared);
+}
+
+/** What follows from an entry that was written (`handle_changed_spte`): counts and tables. The entry itself stays as it is. */
+export function keepBooks(
+  mmu: Mmu,
+  page: PageId,
+  index: number,
+  oldLo: number,
+  oldHi: number,
+  lo: number,
+  hi: number,
+  shared: boolean,
+): void {
+  const level = levelOf(mmu.pool.role[page]);
   traceChange(mmu, page, index, oldLo, oldHi, lo, hi);
   const wasPresent = mmu.isPresent(oldLo, oldHi);
   const isPresent = mmu.isPresent(lo, hi);

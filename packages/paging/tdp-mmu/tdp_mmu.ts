@@ -1,4 +1,5 @@
 import type { Mmu } from "../mmu.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { PageId } from "../page_pool.ts";
 
 /** What kernels do differently in the TDP MMU; KVM policy throughout. A profile chooses. */
@@ -12,6 +13,11 @@ export interface TdpMmuRules {
   readonly dirtyLog: "write-protected" | "dirty-bit";
   /** Whether a fault that needs a smaller page splits the large one (6.12), and does not zap it (6.1). */
   readonly splitsInFault?: boolean;
+  /**
+   * When the books are kept of an entry that is frozen, flushed and then cleared: after that (6.12), so what it linked is
+   * taken apart last, or when it is frozen (6.1).
+   */
+  readonly booksAfterFlush?: boolean;
   /** The level whose entries go first when a root is zapped: 3 (6.1), or 1, so all mappings of 4 KiB (6.12). 3 unless told. */
   readonly firstZapLevel?: 1 | 3;
 }
@@ -46,7 +52,8 @@ export class TdpMmu {
 }
 
 /** `rcu_read_lock()` around a walk that other CPUs can run in the middle of. */
-export function rcuReadLock(tdp: TdpMmu): void {
+export function rcuReadLock(mmu: Mmu, tdp: TdpMmu): void {
+  mmu.execution.touched |= READS_TABLES;
   tdp.readers++;
 }
 
@@ -58,7 +65,8 @@ export function rcuReadUnlock(mmu: Mmu, tdp: TdpMmu): void {
 
 /** Frees the pages that were taken out, unless somebody may still read them (`call_rcu`). */
 export function freeRemoved(mmu: Mmu, tdp: TdpMmu): void {
-  if (tdp.readers > 0) return;
+  if (tdp.readers > 0 || mmu.zapped.length === 0) return;
+  mmu.execution.touched |= WRITES_TABLES;
   for (const page of mmu.zapped) mmu.pool.free(page);
   mmu.zapped.length = 0;
 }

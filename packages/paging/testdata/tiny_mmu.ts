@@ -16,6 +16,7 @@ import { prepareEntry } from "../root.ts";
 import { walkShadow } from "../shadow_walk.ts";
 import type { SpteBits } from "../spte_bits.ts";
 import { tdpPageFault } from "../tdp_page_fault.ts";
+import type { TdpMmuRules } from "../tdp-mmu/tdp_mmu.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 
 /** Where the memory of slots lies in the host, on a boundary of 1 GiB; its frame number is this divided by 4096. */
@@ -54,6 +55,8 @@ export interface TinyOptions {
   readonly strategy?: InvalidationStrategy;
   /** That of 3.11 unless told. */
   readonly faultRules?: FaultRules;
+  /** The TDP MMU's rules, if it does the mapping. */
+  readonly tdpMmu?: TdpMmuRules;
   /** Where tracepoints go; nowhere unless told. */
   readonly trace?: TraceSink;
 }
@@ -88,6 +91,7 @@ export class TinyMmu {
         isTransparentHuge: () => options.transparentHuge ?? false,
       },
       trace: options.trace ?? NULL_SINK,
+      ...(options.tdpMmu === undefined ? {} : { tdpMmu: options.tdpMmu }),
     });
     this.mmu.emulator = {
       emulate: (_vcpu, address, retry) => this.#emulate(address, retry),

@@ -1,0 +1,68 @@
+import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
+import { type GuestTables, hvaOf, isReadOnly } from "@mmu-lab/paging";
+import { pfnOfLanes } from "@mmu-lab/spte-encoding";
+import type { Memslot } from "@mmu-lab/memslots";
+import type { Vm } from "./vm.ts";
+
+const NO_LANES = new Int32Array(0);
+
+/** Guest memory as KVM's walker of page tables reaches it: through the memslots of now, in host memory. */
+export class GuestMemory implements GuestTables {
+  lanes: Int32Array = NO_LANES;
+  readonly #vm: Vm;
+  readonly #vcpu: number;
+
+  /** @param vcpu The vCPU whose address space counts. */
+  constructor(vm: Vm, vcpu: number) {
+    this.#vm = vm;
+    this.#vcpu = vcpu;
+  }
+
+  find(tableLo: number, tableHi: number): number {
+    const gfn = pfnOfLanes(tableLo, tableHi);
+    const slot = this.#slotOf(gfn);
+    if (slot === undefined || slot.invalid) return -1;
+    this.lanes = this.#vm.host.words(this.#vm.host.pfn(hvaOf(slot, gfn)));
+    return 0;
+  }
+
+  isWritable(tableLo: number, tableHi: number): boolean {
+    const slot = this.#slotOf(pfnOfLanes(tableLo, tableHi));
+    return slot !== undefined && !isReadOnly(slot);
+  }
+
+  compareExchange8(
+    tableLo: number,
+    tableHi: number,
+    index: number,
+    oldLo: number,
+    oldHi: number,
+    newLo: number,
+    newHi: number,
+  ): number {
+    const at = this.find(tableLo, tableHi);
+    if (at < 0) return -1;
+    const lane = at + 2 * index;
+    if (this.lanes[lane] !== oldLo || this.lanes[lane + 1] !== oldHi) return 1;
+    this.lanes[lane] = newLo;
+    this.lanes[lane + 1] = newHi;
+    return 0;
+  }
+
+  compareExchange4(tableLo: number, tableHi: number, index: number, old: number, replacement: number): number {
+    const at = this.find(tableLo, tableHi);
+    if (at < 0) return -1;
+    if (this.lanes[at + index] !== old) return 1;
+    this.lanes[at + index] = replacement;
+    return 0;
+  }
+
+  markPageDirty(gfn: Gfn): void {
+    const slot = this.#slotOf(gfn);
+    if (slot !== undefined) markPageDirty(slot, gfn);
+  }
+
+  #slotOf(gfn: Gfn): Memslot | undefined {
+    return this.#vm.mmu.slotOf(this.#vm.mmu.vcpus[this.#vcpu], gfn);
+  }
+}

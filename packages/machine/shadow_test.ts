@@ -1,0 +1,246 @@
+/**
+ * Shadow paging on a whole machine: random runs beside the guest's own tables, and the cases that the facts sheet tells
+ * of MMIO sptes (sections 3.5 and 5).
+ *
+ * @module
+ */
+import { type FaultRules, PAGING_4_LEVEL, PAGING_OFF, PAGING_PAE, walkShadow } from "@mmu-lab/paging";
+import { PAGING_32BIT, WALK_RULES_3_11 } from "@mmu-lab/paging";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { Profile } from "./profile.ts";
+import { PROFILES } from "./profiles.ts";
+import { runBesideTables } from "./testdata/shadow_run.ts";
+import { strategyProfile } from "./testdata/random_run.ts";
+import { Vm } from "./vm.ts";
+
+const SEED = 20130401;
+const HOST = 0x7f0000000000;
+
+/** 3.11 without what would find bugs of its time instead: B01, inherited permissions, and MMIO sptes made good again. */
+function sound(profile: Profile): Profile {
+  return {
+    ...profile,
+    cacheRule: PROFILES.linux_3_17_ept.cacheRule,
+    faultRules: { ...profile.faultRules, syncedMmioSpte: "looked-up" },
+    walkRules: { ...WALK_RULES_3_11, tableAccess: "level" },
+  };
+}
+
+for (const name of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid", "seedV2"]) {
+  for (const [kernel, bits] of [["linux_3_11_shadow", undefined], ["linux_3_11_npt_shadow", 4]] as const) {
+    Deno.test(`${name} on ${kernel} agrees with the guest's tables over 24000 random operations`, () => {
+      const profile = strategyProfile(sound(PROFILES[kernel]), name, bits);
+      for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
+        assertEquals(runBesideTables({ profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp }), undefined);
+      }
+    });
+  }
+}
+
+/** Runs with one rule changed, over some seeds; the first disagreement. */
+function disagreementOf(rules: Partial<FaultRules>, profile: Profile = sound(PROFILES.linux_3_11_shadow)) {
+  for (let seed = 1; seed <= 8; seed++) {
+    const changed = { ...profile, faultRules: { ...profile.faultRules, ...rules } };
+    const wrong = runBesideTables({ profile: changed, seed, operations: 30_000, hostWrites: true });
+    if (wrong !== undefined) return wrong;
+  }
+  return "none";
+}
+
+Deno.test("an MMIO spte written over a mapping is noticed in a random run (B25)", () => {
+  assertStringIncludes(disagreementOf({ mappingUnderMmio: "overwritten" }), "is written over a present one");
+});
+
+Deno.test("an MMIO cache without generation is noticed in a random run (B01)", () => {
+  const { cacheRule } = PROFILES.linux_3_11_shadow;
+  assertStringIncludes(disagreementOf({}, { ...sound(PROFILES.linux_3_11_shadow), cacheRule }), "got MMIO at");
+});
+
+/** Frames 1 to 4 are tables that map linear page 0x1000 + i as entry i of frame 4 says; frames from 16 on are data. */
+function guestOf(profile: Profile, cr0Wp: boolean = true): Vm {
+  const vm = new Vm(profile, {
+    guest: {
+      paging: { levels: 0, entryGpa: () => 0, translate: (gva) => gva },
+      tables: { cr3: 0x1000, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp } },
+    },
+  });
+  vm.createVcpu();
+  vm.memslot({ id: 0, gpa: 0, size: 0x40000, flags: 0, userspaceAddr: HOST });
+  for (const [at, entry] of [[0x1000, 0x2007n], [0x2000, 0x3007n], [0x3000, 0x4007n]] as const) {
+    vm.writeHost(HOST + at, entry);
+  }
+  return vm;
+}
+
+/** Writes an entry of the table in frame 4, which maps linear pages from 0 on. */
+function setEntry(vm: Vm, index: number, entry: bigint): void {
+  vm.writeHost(HOST + 0x4000 + 8 * index, entry);
+}
+
+/** The shadow entry of a linear page. */
+function spteOf(vm: Vm, page: number) {
+  const { mmu } = vm.vcpus[0];
+  walkShadow(vm.mmu, mmu, page);
+  const { lo, hi, level } = mmu.walk;
+  const { layout } = vm.mmu;
+  const isMmio = layout.isMmio(lo, hi);
+  return {
+    level,
+    isMmio,
+    isPresent: vm.mmu.isPresent(lo, hi),
+    gfn: isMmio ? layout.gfnOf(lo, hi) : undefined,
+    access: isMmio ? layout.accessOf(lo, hi) : undefined,
+    generation: isMmio ? layout.generationOf(lo, hi) : undefined,
+    writable: (lo & 2) !== 0,
+  };
+}
+
+for (const [bits, access] of [[0x67n, 6], [0x65n, 4], [0x63n, 2], [0x61n, 0]] as const) {
+  Deno.test(`an MMIO spte keeps access ${access} of a guest entry 0x${bits.toString(16)}`, () => {
+    const vm = guestOf(PROFILES.linux_3_11_shadow);
+    setEntry(vm, 1, 0xd0000000n | bits);
+    assertEquals(vm.access(0, "read", 0x1000, 4).kind, "mmio");
+    const { isMmio, gfn, access: stored } = spteOf(vm, 1);
+    assertEquals({ isMmio, gfn, stored }, { isMmio: true, gfn: 0xd0000, stored: access });
+    assertEquals(vm.vcpus[0].mmu.cache.gva, 0x1000);
+  });
+}
+
+Deno.test("a write that the cached access forbids goes through the guest's tables, and sets the dirty bit", () => {
+  const vm = guestOf(PROFILES.linux_3_11_shadow);
+  setEntry(vm, 1, 0xd0000007n);
+  vm.access(0, "read", 0x1000, 4);
+  assertEquals(vm.vcpus[0].mmu.cache.access & 2, 0);
+  assertEquals(vm.access(0, "write", 0x1000, 4, 1n).mmioWrites, 1);
+  assertEquals(vm.host.words(vm.host.pfn(HOST + 0x4000))[2] & 0x60, 0x60);
+});
+
+Deno.test("WP=0 lets the supervisor write a read-only mapping, and no MMIO spte says so", () => {
+  const vm = guestOf(PROFILES.linux_3_11_shadow, false);
+  setEntry(vm, 1, 0x10065n);
+  setEntry(vm, 16, 0xd0000065n);
+  assertEquals(vm.access(0, "write", 0x1000, 4, 5n).kind, "ram");
+  assertEquals(spteOf(vm, 1).writable, true);
+  assertEquals(vm.access(0, "write", 0x10000, 4, 5n).kind, "mmio");
+  assertEquals(spteOf(vm, 16).access, 4);
+  vm.setUserMode(0, true);
+  assertEquals(vm.access(0, "read", 0x1000, 4).value, 5n);
+  assertEquals(spteOf(vm, 1).writable, false);
+  assertEquals(vm.access(0, "write", 0x1000, 4, 6n).faultCode, 7);
+});
+
+Deno.test("prefetch maps RAM over a stale MMIO spte, and clears one whose guest entry is not used any more", () => {
+  const vm = guestOf(PROFILES.linux_3_11_shadow);
+  for (const page of [8, 9, 10]) setEntry(vm, page, BigInt(0x100 + page) << 12n | 0x67n);
+  for (const page of [8, 9, 10]) assertEquals(vm.access(0, "read", page * 4096, 4).kind, "mmio");
+  vm.memslot({ id: 1, gpa: 0x108000, size: 0x3000, flags: 0, userspaceAddr: HOST + 0x1000000 });
+  setEntry(vm, 10, 0x10a007n);
+  assertEquals(vm.access(0, "read", 0x8000, 4).kind, "ram");
+  assertEquals(spteOf(vm, 9).isPresent, true);
+  assertEquals(spteOf(vm, 10), { ...spteOf(vm, 11) });
+});
+
+/** A vCPU uses an MMIO page whose table it may write; then memory appears there, and the vCPU loads CR3 again. */
+function afterSync(profile: Profile) {
+  const vm = guestOf({ ...profile, cacheRule: PROFILES.linux_3_17_ept.cacheRule });
+  setEntry(vm, 1, 0xd0000067n);
+  setEntry(vm, 2, 0x4067n);
+  vm.access(0, "read", 0x1000, 4);
+  // Through page 2 the guest writes its own table: that is out of date from now on.
+  vm.access(0, "write", 0x2018, 8, 0x10067n);
+  assertEquals(vm.mmu.stats.mmu_unsync, 1);
+  const before = spteOf(vm, 1).generation!;
+  vm.memslot({ id: 1, gpa: 0xd0000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x1000000 });
+  assert(vm.loadCr3(0, 0x1000));
+  const after = spteOf(vm, 1);
+  assertEquals(vm.mmu.stats.mmu_unsync, 0);
+  return { before, after, kind: vm.access(0, "read", 0x1000, 4).kind };
+}
+
+Deno.test("a sync stamps a stale MMIO spte anew, though memory has appeared there: it is read as a device", () => {
+  const { before, after, kind } = afterSync(PROFILES.linux_3_11_shadow);
+  assertEquals(after.generation, before + 1);
+  assertEquals(kind, "mmio");
+});
+
+Deno.test("a sync that looks the memslot up drops the MMIO spte", () => {
+  const { after, kind } = afterSync(sound(PROFILES.linux_3_11_shadow));
+  assertEquals(after.isMmio, false);
+  assertEquals(kind, "ram");
+});
+
+for (const mappingUnderMmio of ["dropped", "overwritten"] as const) {
+  Deno.test(`a mapping where the program puts a device page is ${mappingUnderMmio} (B25)`, () => {
+    const { faultRules } = PROFILES.linux_3_11_shadow;
+    const vm = guestOf({ ...PROFILES.linux_3_11_shadow, faultRules: { ...faultRules, mappingUnderMmio } });
+    setEntry(vm, 1, 0x10027n);
+    vm.access(0, "read", 0x1000, 4);
+    setEntry(vm, 1, 0xd0000067n);
+    assertEquals(vm.access(0, "write", 0x1000, 4, 1n).kind, "mmio");
+    assertEquals(vm.mmu.warnings.length, mappingUnderMmio === "dropped" ? 0 : 1);
+    assertEquals(vm.mmu.shadow.rmap.has(0x10 * 4 + 1), mappingUnderMmio === "overwritten");
+  });
+}
+
+for (const [updatedCopy, exits] of [["level-above", 2], ["own-level", 1]] as const) {
+  Deno.test(`a walk that keeps updated entries at ${updatedCopy} takes ${exits} exits for a first access (B27)`, () => {
+    const { walkRules } = PROFILES.linux_3_11_shadow;
+    const vm = guestOf({ ...PROFILES.linux_3_11_shadow, walkRules: { ...walkRules, updatedCopy } });
+    setEntry(vm, 1, 0x10007n);
+    vm.access(0, "read", 0x1000, 4);
+    assertEquals(vm.mmu.stats.exits, exits);
+  });
+}
+
+Deno.test("a guest that writes a table of level 2 too often loses its shadow (flooding)", () => {
+  const vm = guestOf(PROFILES.linux_3_11_shadow);
+  // Frame 5 is one that the writes themselves do not need: walks that use a table forget the writes to it.
+  for (const [at, entry] of [[0x2008, 0x5007n], [0x5000, 0x6007n], [0x6000, 0x10067n]] as const) {
+    vm.writeHost(HOST + at, entry);
+  }
+  setEntry(vm, 1, 0x5067n);
+  vm.access(0, "read", 0x40000000, 4);
+  for (let i = 1; i <= 3; i++) vm.access(0, "write", 0x1100 + 8 * i, 8, 0x5007n);
+  const { mmu_flooded, mmu_pte_write, mmu_pde_zapped } = vm.mmu.stats;
+  assertEquals({ mmu_flooded, mmu_pte_write, mmu_pde_zapped }, { mmu_flooded: 1, mmu_pte_write: 3, mmu_pde_zapped: 2 });
+});
+
+Deno.test("INVLPG drops one translation of a table that is out of date, and no other", () => {
+  const vm = guestOf(PROFILES.linux_3_11_shadow);
+  for (const [page, entry] of [[1, 0x10067n], [2, 0x11067n], [8, 0x4067n]] as const) setEntry(vm, page, entry);
+  vm.access(0, "write", 0x1000, 8, 0x10n);
+  vm.access(0, "write", 0x2000, 8, 0x11n);
+  vm.access(0, "write", 0x8000 + 8, 8, 0x11067n);
+  vm.access(0, "write", 0x8000 + 16, 8, 0x10067n);
+  assertEquals(vm.access(0, "read", 0x2000, 8).value, 0x11n);
+  vm.invlpg(0, 0x2000);
+  assertEquals(vm.access(0, "read", 0x2000, 8).value, 0x10n);
+  assertEquals(vm.mmu.stats.invlpg, 1);
+});
+
+Deno.test("a guest changes from paging off to 32-bit tables, PAE and long mode", () => {
+  const vm = new Vm(PROFILES.linux_3_11_shadow);
+  vm.createVcpu();
+  vm.memslot({ id: 0, gpa: 0, size: 0x40000, flags: 0, userspaceAddr: HOST });
+  vm.access(0, "write", 0x10008, 8, 0x1234n);
+  const cr0Wp = true;
+  // 32-bit: directory in frame 1, entry 3; table in frame 2, entry 700, which is in the second half.
+  const gva = (3 * 1024 + 700) * 4096 + 8;
+  vm.writeHost(HOST + 0x1008, 0x2007n << 32n);
+  vm.writeHost(HOST + 0x2000 + 700 * 4, 0x10007n);
+  vm.setPaging(0, { format: PAGING_32BIT, maxphyaddr: 40, cr0Wp });
+  assert(vm.loadCr3(0, 0x1000));
+  assertEquals(vm.access(0, "read", gva, 8).value, 0x1234n);
+  assertEquals(vm.access(0, "read", gva + 4096, 8).faultCode, 0);
+  // PAE: pointers at the start of frame 3, directory in frame 4, table in frame 5.
+  vm.writeHost(HOST + 0x3008, 0x4001n);
+  vm.writeHost(HOST + 0x4000, 0x5007n);
+  vm.writeHost(HOST + 0x5018, 0x10007n);
+  vm.setPaging(0, { format: PAGING_PAE, maxphyaddr: 40, cr0Wp });
+  assert(vm.loadCr3(0, 0x3000));
+  assertEquals(vm.access(0, "write", 0x40003008, 8, 0x5678n).faultCode, -1);
+  vm.setPaging(0, { format: PAGING_OFF, maxphyaddr: 40 });
+  assertEquals(vm.access(0, "read", 0x10008, 8).value, 0x5678n);
+  assertEquals(vm.access(0, "read", 0xd0000000, 4).kind, "mmio");
+  assertEquals(vm.loadCr3(0, 0xd0000000), false);
+});

@@ -1,0 +1,390 @@
+/**
+ * A random run of a guest with shadow paging beside its own page tables. All frames are tables and data at once: the
+ * guest writes them through whatever its tables map, directly or emulated, the program writes them behind KVM's back,
+ * CR3 changes, addresses are flushed, memslots come and go. Each access must come to what a walk of the guest's tables
+ * gives: as they are, or with entries as they were since the vCPU last flushed. Repeatable from its seed.
+ *
+ * @module
+ */
+import { auditBooks, GuestRole, isDirect, levelOf, NO_PAGE, PAGING_4_LEVEL, type PagingState } from "@mmu-lab/paging";
+import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
+import type { Profile } from "../profile.ts";
+import { Vm } from "../vm.ts";
+
+/** What to run. */
+export interface ShadowRun {
+  /** The kernel, strategy included. */
+  readonly profile: Profile;
+  /** Where randomness starts. */
+  readonly seed: number;
+  /** How many operations. */
+  readonly operations: number;
+  /** CR0.WP of the guest; set unless told. */
+  readonly cr0Wp?: boolean;
+  /** Whether the program also writes guest tables; then what it wrote over may be seen until memslots go. */
+  readonly hostWrites?: boolean;
+}
+
+const HOST = 0x7f0000000000;
+/** Frames of slot 0: tables and data. */
+const FRAMES = 12;
+/** Words of 8 bytes at the start of a frame that are used, and so entries of a table. */
+const WORDS = 4;
+/** Frames of slot 1, and where it may lie; elsewhere is nothing, so devices. */
+const SLOT_FRAMES = 4;
+const PLACES = [0x100, 0x104, 0xd0000] as const;
+/** Operations between two audits of the books. */
+const AUDIT_EVERY = 16;
+const SHOWN = 30;
+/** Bits of an entry that a walk sets. */
+const WALK_BITS = 0x60n;
+
+/** An entry as it was. */
+interface Stale {
+  readonly value: bigint;
+  readonly until: number;
+  /** Written over by the program, of which KVM does not know. */
+  readonly byHost: boolean;
+}
+
+/** Where an access may lead, or the fault it may be. */
+interface Outcome {
+  readonly gfn?: number;
+  readonly fault?: number;
+}
+
+/** Runs random operations; the first disagreement as a story that ends with it, or `undefined`. */
+export function runBesideTables(run: ShadowRun): string | undefined {
+  const world = new World(run);
+  for (let i = 0; i < run.operations; i++) {
+    let wrong = world.step();
+    if (wrong === undefined && i % AUDIT_EVERY === 0) wrong = auditBooks(world.vm.mmu).join("\n") || undefined;
+    if (wrong === undefined && world.vm.mmu.warnings.length > 0) wrong = world.vm.mmu.warnings.join("\n");
+    if (wrong !== undefined) {
+      return `${run.profile.name}, seed ${run.seed}, operation ${i}:\n${world.story.join("\n")}\n${wrong}`;
+    }
+  }
+  return undefined;
+}
+
+class World {
+  readonly vm: Vm;
+  readonly story: string[] = [];
+  readonly #random: RandomBelow;
+  readonly #paging: PagingState;
+  readonly #role: GuestRole;
+  readonly #hostWrites: boolean;
+  readonly #user = [false, false];
+  readonly #cr3 = [1, 1];
+  /** Time of each vCPU's last flush of everything, and of single pages. */
+  readonly #flushed = [0, 0];
+  readonly #pageFlushed: [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
+  /** Entries as they were, by frame * WORDS + index, and as they are now. */
+  readonly #stale = new Map<number, Stale[]>();
+  readonly #now = new Map<number, bigint>();
+  readonly #exchanges: { write: boolean; gpa: number; value: bigint }[] = [];
+  #place: number | undefined;
+  #readOnly = false;
+  #clock = 1;
+  #unique = 0;
+
+  constructor(run: ShadowRun) {
+    this.#random = seededRandom(run.seed);
+    this.#hostWrites = run.hostWrites === true;
+    this.#paging = { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: run.cr0Wp ?? true, eferNx: true };
+    this.#role = GuestRole.ofPaging(this.#paging, run.profile.walkRules);
+    const value = (data: Uint8Array) => new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0, true);
+    this.vm = new Vm(run.profile, {
+      guest: {
+        paging: { levels: 0, entryGpa: () => 0, translate: (gva) => gva },
+        tables: { cr3: 0x1000, paging: this.#paging },
+      },
+      userspace: {
+        read: (gpa, data) => {
+          new DataView(data.buffer, data.byteOffset, 8).setBigUint64(0, deviceWord(gpa), true);
+          this.#exchanges.push({ write: false, gpa, value: deviceWord(gpa) });
+        },
+        write: (gpa, data) => void this.#exchanges.push({ write: true, gpa, value: value(data) }),
+      },
+      maxShadowPages: 64,
+    });
+    this.vm.createVcpu();
+    this.vm.createVcpu();
+    this.vm.memslot({ id: 0, gpa: 0, size: FRAMES * 4096, flags: 0, userspaceAddr: HOST });
+    // A way to all tables: 1 -> 2 -> 3 -> 4 and 5, whose entries map the frames.
+    this.#poke(1, 0, 0x2007n);
+    this.#poke(2, 0, 0x3007n);
+    for (const table of [4, 5]) {
+      this.#poke(3, table - 4, BigInt(table << 12) | 7n);
+      for (let i = 0; i < WORDS; i++) this.#poke(table, i, BigInt((1 + i + (table - 4) * WORDS) << 12) | 7n);
+    }
+    this.#noteChanges(false);
+  }
+
+  step(): string | undefined {
+    const dice = this.#random(1000);
+    const vcpu = this.#random(2);
+    if (dice < 880) return this.#access(vcpu);
+    if (dice < 920) {
+      const page = this.#pageNumber();
+      this.#tell(`vCPU ${vcpu}: invlpg 0x${(page * 4096).toString(16)}`);
+      this.vm.invlpg(vcpu, page * 4096);
+      this.#pageFlushed[vcpu].set(page, this.#clock++);
+    } else if (dice < 955) {
+      const frame = this.#random(4) === 0 ? 6 : 1;
+      this.#tell(`vCPU ${vcpu}: CR3 = frame ${frame}`);
+      this.vm.loadCr3(vcpu, frame * 4096);
+      this.#cr3[vcpu] = frame;
+      this.#flushed[vcpu] = this.#clock++;
+    } else if (dice < 965) {
+      this.#user[vcpu] = !this.#user[vcpu];
+      this.#tell(`vCPU ${vcpu}: ${this.#user[vcpu] ? "user" : "supervisor"}`);
+      this.vm.setUserMode(vcpu, this.#user[vcpu]);
+    } else if (dice < 985) this.#changeSlot();
+    else if (dice < 990) {
+      this.#tell("sweep");
+      this.vm.sweep();
+    } else if (dice < 992) this.#repair();
+    else if (this.#hostWrites) {
+      const [frame, index, entry] = [1 + this.#random(6), this.#random(WORDS), this.#entry()];
+      if (this.#isUpperTable(frame)) return undefined;
+      this.#tell(`program: frame ${frame}[${index}] = 0x${entry.toString(16)}`);
+      this.#poke(frame, index, entry);
+      this.#noteChanges(true);
+    }
+    return undefined;
+  }
+
+  /**
+   * Whether KVM shadows a frame above level 1. What the program writes there would make it take entries of one table for
+   * those of another: KVM does not stand that.
+   */
+  #isUpperTable(frame: number): boolean {
+    const { pool } = this.vm.mmu;
+    for (let page = pool.firstInBucket(frame); page !== NO_PAGE; page = pool.nextInBucket(page)) {
+      if (pool.gfn[page] === frame && !isDirect(pool.role[page]) && levelOf(pool.role[page]) > 1) return true;
+    }
+    return false;
+  }
+
+  /** What guests do after a while: tables as they were at first, KVM told by a memslot that goes. */
+  #repair(): void {
+    this.#tell("program: repairs the tables");
+    this.#poke(1, 0, 0x2007n);
+    this.#poke(6, 0, 0x2007n);
+    this.#poke(2, 0, 0x3007n);
+    for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
+    for (let i = 0; i < WORDS; i++) this.#poke(4, i, BigInt((1 + i) << 12) | 7n);
+    this.#noteChanges(true);
+    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
+    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
+    this.#allFlushed();
+  }
+
+  #changeSlot(): void {
+    if (this.#place === undefined) {
+      this.#place = PLACES[this.#random(PLACES.length)];
+      this.#readOnly = this.#random(4) === 0;
+      this.#tell(`slot 1 at gfn 0x${this.#place.toString(16)}${this.#readOnly ? ", read-only" : ""}`);
+      this.#setSlot(this.#place, SLOT_FRAMES);
+    } else if (this.#random(3) === 0) {
+      const place = PLACES[this.#random(PLACES.length)];
+      // A move to where it lies is none.
+      if (place === this.#place) return;
+      this.#place = place;
+      this.#tell(`slot 1 moves to gfn 0x${this.#place.toString(16)}`);
+      this.#setSlot(this.#place, SLOT_FRAMES);
+      this.#allFlushed();
+    } else {
+      this.#tell("slot 1 goes");
+      this.#setSlot(this.#place, 0);
+      this.#place = undefined;
+      this.#allFlushed();
+    }
+    this.#noteChanges(false);
+  }
+
+  #setSlot(gfn: number, frames: number): void {
+    const flags = this.#readOnly ? 2 : 0;
+    this.vm.memslot({ id: 1, gpa: gfn * 4096, size: frames * 4096, flags, userspaceAddr: HOST + 0x1000000 });
+  }
+
+  /** KVM has zapped everything, and every vCPU has flushed. */
+  #allFlushed(): void {
+    this.#flushed.fill(this.#clock++);
+    this.#stale.clear();
+  }
+
+  #access(vcpu: number): string | undefined {
+    const page = this.#pageNumber();
+    const offset = 8 * this.#random(WORDS);
+    const gva = page * 4096 + offset;
+    const write = this.#random(2) === 0;
+    const stored = this.#random(3) === 0 ? BigInt(++this.#unique) << 44n | 0x800n : this.#entry();
+    const allowed = this.#outcomes(vcpu, page, write);
+    const before = this.#contents(allowed, offset);
+    this.#exchanges.length = 0;
+    this.#tell(`vCPU ${vcpu}: ${write ? `write 0x${stored.toString(16)}` : "read"} at 0x${gva.toString(16)}`);
+    const { faultCode, value } = this.vm.access(vcpu, write ? "write" : "read", gva, 8, stored);
+    const [exchange] = this.#exchanges;
+    const after = this.#contents(allowed, offset);
+    this.#noteChanges(false);
+    const got = faultCode >= 0
+      ? `fault ${faultCode}`
+      : exchange !== undefined
+      ? `MMIO at 0x${exchange.gpa.toString(16)}`
+      : `RAM, 0x${value.toString(16)}`;
+    const fits = allowed.some(({ gfn, fault }, i) => {
+      if (faultCode >= 0) return fault === faultCode;
+      if (gfn === undefined) return false;
+      if (exchange !== undefined) return !this.#isRam(gfn, write) && exchange.gpa === gfn * 4096 + offset;
+      if (!this.#isRam(gfn, write)) return false;
+      return write ? same(after[i]!, stored) : before[i] === value || after[i] === value;
+    });
+    if (fits) return undefined;
+    const expected = allowed.map(({ gfn, fault }, i) =>
+      fault !== undefined ? `fault ${fault}` : `gfn 0x${gfn!.toString(16)} (0x${(before[i] ?? 0n).toString(16)})`
+    );
+    return `got ${got}, expected ${expected.join(" or ")}`;
+  }
+
+  /** What the places that an access may lead to hold at an offset. */
+  #contents(outcomes: readonly Outcome[], offset: number): (bigint | undefined)[] {
+    return outcomes.map(({ gfn }) =>
+      gfn === undefined || !this.#isRam(gfn, false) ? undefined : this.#peek(gfn, offset / 8)
+    );
+  }
+
+  #isRam(gfn: number, write: boolean): boolean {
+    return gfn < FRAMES || (this.#inSlot(gfn) && !(write && this.#readOnly));
+  }
+
+  #inSlot(gfn: number): boolean {
+    return this.#place !== undefined && gfn >= this.#place && gfn < this.#place + SLOT_FRAMES;
+  }
+
+  /** Where an access may lead: by the tables as they are, or with entries that may still be remembered. */
+  #outcomes(vcpu: number, page: number, write: boolean): Outcome[] {
+    const since = Math.max(this.#flushed[vcpu], this.#pageFlushed[vcpu].get(page) ?? 0);
+    const outcomes: Outcome[] = [];
+    const walk = (level: number, table: number, rights: bigint, isNow: boolean) => {
+      const fault = (code: number) => {
+        // What is not there is remembered by nobody: a fault is by the tables as they are.
+        if (isNow) outcomes.push({ fault: code | (write ? 2 : 0) | (this.#user[vcpu] ? 4 : 0) });
+      };
+      if (!(table < FRAMES || (this.#inSlot(table) && !this.#readOnly))) return fault(0);
+      const index = Math.floor(page / 512 ** (level - 1)) % 512;
+      const key = table * WORDS + index;
+      const current = this.#peek(table, index);
+      const values = [{ value: current, now: true }];
+      for (const { value, until, byHost } of this.#stale.get(key) ?? []) {
+        if (byHost || until > since) values.push({ value, now: false });
+      }
+      for (const { value, now } of values) {
+        const stillNow = isNow && now;
+        const failNow = (code: number) => {
+          if (stillNow) fault(code);
+        };
+        if ((value & 1n) === 0n) {
+          failNow(0);
+          continue;
+        }
+        const lo = Number(value & 0xffffffffn) | 0;
+        const hi = Number(value >> 32n) | 0;
+        const { reserved, reservedHi } = this.#role;
+        if (((lo & reserved[((lo & 0x80) >> 4) | level]) | (hi & reservedHi)) !== 0) {
+          failNow(9);
+          continue;
+        }
+        const below = rights & value;
+        const gfn = Number((value >> 12n) & 0xfffffffffn);
+        if (level > 1 && !((lo & 0x80) !== 0 && level < 4)) {
+          walk(level - 1, gfn, below, stillNow);
+          continue;
+        }
+        const pages = 512 ** (level - 1);
+        const denied = (this.#user[vcpu] && (below & 4n) === 0n) ||
+          (write && (below & 2n) === 0n && (this.#user[vcpu] || this.#paging.cr0Wp === true));
+        if (denied) failNow(1);
+        else outcomes.push({ gfn: gfn - (gfn % pages) + (page % pages) });
+      }
+    };
+    walk(4, this.#cr3[vcpu], 7n, true);
+    return outcomes;
+  }
+
+  /** Notes which entries have changed, but for the bits that walks set. */
+  #noteChanges(byHost: boolean): void {
+    const frames = Array.from({ length: FRAMES }, (_, i) => i);
+    if (this.#place !== undefined) for (let i = 0; i < SLOT_FRAMES; i++) frames.push(this.#place + i);
+    for (const frame of frames) {
+      for (let index = 0; index < WORDS; index++) {
+        const key = frame * WORDS + index;
+        const value = this.#peek(frame, index);
+        const was = this.#now.get(key);
+        this.#now.set(key, value);
+        if (was === undefined || same(was, value)) continue;
+        const known = this.#stale.get(key) ?? [];
+        const kept = known.filter((old) => old.byHost || old.until > Math.min(...this.#flushed));
+        kept.push({ value: was, until: this.#clock++, byHost });
+        this.#stale.set(key, kept);
+      }
+    }
+    for (const key of this.#now.keys()) {
+      const frame = Math.floor(key / WORDS);
+      if (frame >= FRAMES && !this.#inSlot(frame)) this.#now.delete(key);
+    }
+  }
+
+  #words(gfn: number): Int32Array {
+    const inFirst = gfn < FRAMES;
+    const hva = inFirst ? HOST + gfn * 4096 : HOST + 0x1000000 + (gfn - this.#place!) * 4096;
+    return this.vm.host.words(this.vm.host.pfn(hva));
+  }
+
+  #peek(gfn: number, index: number): bigint {
+    const words = this.#words(gfn);
+    return BigInt(words[2 * index] >>> 0) | BigInt(words[2 * index + 1] >>> 0) << 32n;
+  }
+
+  #poke(frame: number, index: number, value: bigint): void {
+    this.vm.writeHost(HOST + frame * 4096 + 8 * index, value);
+  }
+
+  /** An entry as a guest may write it: a table, memory, a device, sometimes large, sometimes wrong. */
+  #entry(): bigint {
+    const dice = this.#random(20);
+    const frame = dice < 12
+      ? 1 + this.#random(FRAMES - 1)
+      : dice < 15
+      ? PLACES[this.#random(PLACES.length)] + this.#random(SLOT_FRAMES)
+      : dice < 17
+      ? 0xd0000 + 2 * this.#random(4)
+      : 2 + this.#random(4);
+    let flags = 1 | (this.#random(4) === 0 ? 0 : 2) | (this.#random(4) === 0 ? 0 : 4) | (this.#random(2) === 0 ? 0 : 0x60);
+    if (dice === 19) flags &= ~1;
+    if (dice === 18) return 0xd0000000n | BigInt(flags | 0x80);
+    if (dice === 17 && this.#random(4) === 0) return BigInt(flags | 0x80);
+    return BigInt(frame) << 12n | BigInt(flags) | (this.#random(40) === 0 ? 1n << 45n : 0n);
+  }
+
+  #pageNumber(): number {
+    const upper = this.#random(8) === 0 ? this.#random(2) : 0;
+    const third = this.#random(8) === 0 ? this.#random(2) : 0;
+    return ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
+  }
+
+  #tell(what: string): void {
+    this.story.push(what);
+    if (this.story.length > SHOWN) this.story.shift();
+  }
+}
+
+/** Whether two entries are the same but for the bits that walks set. */
+function same(a: bigint, b: bigint): boolean {
+  return (a | WALK_BITS) === (b | WALK_BITS);
+}
+
+function deviceWord(gpa: number): bigint {
+  return BigInt(gpa) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn;
+}

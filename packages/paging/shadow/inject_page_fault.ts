@@ -1,0 +1,9 @@
+import type { Mmu } from "../mmu.ts";
+import type { VcpuMmu } from "../vcpu_mmu.ts";
+import { contextOf } from "./context_of.ts";
+
+/** Lets the guest have the page fault that its last walk found (`kvm_inject_page_fault`, 3.11 x86.c). */
+export function injectPageFault(mmu: Mmu, vcpu: VcpuMmu): void {
+  contextOf(vcpu).faultPending = true;
+  mmu.stats.pf_guest++;
+}

@@ -1,0 +1,154 @@
+import { type Protocol, Work } from "@mmu-lab/protocol";
+import { pfnOfLanes } from "@mmu-lab/spte-encoding";
+import type { Mmu } from "../mmu.ts";
+import { NO_PAGE, type PageId } from "../page_pool.ts";
+import { hasFourByteGptes, levelOf, quadrantOf, sameMode } from "../role.ts";
+import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
+import { WRITES_TABLES } from "../touches.ts";
+import type { VcpuMmu } from "../vcpu_mmu.ts";
+import { commitZap, dropSpte, prepareZap, removeParent } from "../zap.ts";
+import { contextOf } from "./context_of.ts";
+import { prefetchGpte } from "./prefetch_gptes.ts";
+import { Gpte, readGpte } from "./sync_page.ts";
+import { isValidIndirect } from "./unsync.ts";
+
+/** Writes to a table above level 1, without use between them, that show it is no table any more. */
+const FLOOD = 3;
+
+const gpte = new Gpte();
+
+/**
+ * Takes note of a write to guest memory by the emulator, which is how KVM sees a guest change a write-protected table
+ * (`kvm_mmu_pte_write`, 3.11; facts sheet 6.6). Entries that the write touches are dropped, one of level 1 is set anew at
+ * once; a page that is written askew, or too often, is zapped. Takes `mmu_lock`.
+ *
+ * @param gpa Where the first byte was written; it has been written already. @param bytes How many, within one page.
+ */
+export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): Protocol<void> {
+  if (vcpu.shadow === undefined || mmu.shadow.indirectPages === 0) return;
+  yield mmu.lock.acquire;
+  mmu.execution.touched |= WRITES_TABLES;
+  writeTracked(mmu, vcpu, gpa, bytes);
+  yield mmu.lock.leave;
+}
+
+function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void {
+  const { pool } = mmu;
+  const { base, paging } = contextOf(vcpu);
+  const gfn = Math.floor(gpa / 4096);
+  let offset = gpa % 4096;
+  let length = bytes;
+  // Two halves of an entry of 8 bytes, written one by one, count as one entry each time (mmu_pte_write_fetch_gpte).
+  if (paging.format.entryBytes === 8 && length === 4) {
+    offset &= ~7;
+    length = 8;
+  }
+  mmu.stats.mmu_pte_write++;
+  let zapped = false;
+  let remote = false;
+  let local = false;
+  for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
+    if (!isValidIndirect(mmu, page, gfn)) continue;
+    if (isMisaligned(mmu, page, offset, length) || isFlooded(mmu, page)) {
+      if (prepareZap(mmu, page) > 0) zapped = true;
+      mmu.stats.mmu_flooded++;
+      continue;
+    }
+    const first = firstEntry(mmu, page, offset);
+    if (first < 0) continue;
+    local = true;
+    const entries = hasFourByteGptes(pool.role[page]) && levelOf(pool.role[page]) === 2 ? 2 : 1;
+    for (let index = first; index < first + entries; index++) {
+      const lo = pool.lo(page, index);
+      const hi = pool.hi(page, index);
+      zapSpte(mmu, page, index);
+      if ((length === 8 || length === 4) && sameMode(pool.role[page], base)) setAnew(mmu, vcpu, page, index);
+      if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
+    }
+  }
+  // Pages that were zapped are flushed with, by commitZap.
+  if (!zapped && remote) mmu.flushRemoteTlbs();
+  else if (!zapped && local) mmu.flushLocalTlb(vcpu);
+  commitZap(mmu);
+}
+
+/** Sets an entry of level 1 to what the guest has written (`mmu_pte_write_new_pte`). */
+function setAnew(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number): void {
+  if (!readGpte(mmu, vcpu, page, index, gpte) || (gpte.lo | gpte.hi) === 0) return;
+  if (levelOf(mmu.pool.role[page]) > 1) {
+    mmu.stats.mmu_pde_zapped++;
+    return;
+  }
+  mmu.stats.mmu_pte_updated++;
+  prefetchGpte(mmu, vcpu, page, index, gpte, false);
+}
+
+/** Whether a write does not look like one of an entry (`detect_write_misaligned`). */
+function isMisaligned(mmu: Mmu, page: PageId, offset: number, bytes: number): boolean {
+  const size = hasFourByteGptes(mmu.pool.role[page]) ? 4 : 8;
+  if (bytes === 1 && (offset & (size - 1)) === 0) return false;
+  return bytes < 4 || ((offset ^ (offset + bytes - 1)) & ~(size - 1)) !== 0;
+}
+
+/** Whether a table above level 1 is written so often that it is none any more (`detect_write_flooding`). */
+function isFlooded(mmu: Mmu, page: PageId): boolean {
+  if (levelOf(mmu.pool.role[page]) === 1) return false;
+  const { floods } = mmu.shadow;
+  const count = (floods.get(page) ?? 0) + 1;
+  floods.set(page, count);
+  return count >= FLOOD;
+}
+
+/** The first entry of a page that shadows the one at an offset of the table, or -1 (`get_written_sptes`). */
+function firstEntry(mmu: Mmu, page: PageId, offset: number): number {
+  const role = mmu.pool.role[page];
+  if (!hasFourByteGptes(role)) return offset >> 3;
+  // A guest entry of 4 MiB is two of 2 MiB.
+  const at = levelOf(role) === 2 ? ((offset << 1) & ~7) << 1 : offset << 1;
+  return at >> 12 === quadrantOf(role) ? (at & 4095) >> 3 : -1;
+}
+
+/** Clears an entry, whatever it is (`mmu_page_zap_pte`); whether it mapped or linked anything. Under `mmu_lock`. */
+export function zapSpte(mmu: Mmu, page: PageId, index: number): boolean {
+  const { pool } = mmu;
+  const lo = pool.lo(page, index);
+  const hi = pool.hi(page, index);
+  if ((lo | hi) === 0) return false;
+  mmu.counters.counts[Work.sptesWritten]++;
+  if (!mmu.isPresent(lo, hi)) {
+    mmu.setSpte(page, index, 0, 0);
+    return false;
+  }
+  if (levelOf(pool.role[page]) > 1 && (lo & SPTE_LARGE) === 0) {
+    removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
+    mmu.setSpte(page, index, 0, 0);
+  } else {
+    dropSpte(mmu, page, index);
+    if (levelOf(pool.role[page]) > 1) mmu.stats.largepages--;
+  }
+  return true;
+}
+
+/** Whether other vCPUs may hold a translation that the entry does not allow any more (`need_remote_flush`). */
+function needsRemoteFlush(mmu: Mmu, page: PageId, index: number, oldLo: number, oldHi: number): boolean {
+  if (!mmu.isPresent(oldLo, oldHi)) return false;
+  const lo = mmu.pool.lo(page, index);
+  const hi = mmu.pool.hi(page, index);
+  if (!mmu.isPresent(lo, hi) || pfnOfLanes(lo, hi) !== pfnOfLanes(oldLo, oldHi)) return true;
+  const { bits } = mmu;
+  const rights = SPTE_PRESENT | SPTE_WRITABLE | bits.user | bits.executable;
+  return (oldLo & ~lo & rights) !== 0 || (~oldHi & hi & bits.noExecuteHi) !== 0;
+}
+
+/**
+ * Zaps all pages that shadow a table, so that its frame may be written (`kvm_mmu_unprotect_page`). Takes `mmu_lock`.
+ */
+export function* unprotectPage(mmu: Mmu, gfn: number): Protocol<void> {
+  yield mmu.lock.acquire;
+  const { pool } = mmu;
+  for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
+    if (isValidIndirect(mmu, page, gfn)) prepareZap(mmu, page);
+  }
+  commitZap(mmu);
+  yield mmu.lock.leave;
+}

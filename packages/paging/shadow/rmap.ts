@@ -1,0 +1,101 @@
+/**
+ * The reverse map of indirect pages, and taking write access from all that maps a frame (3.11 mmu.c; facts sheet 6.6).
+ *
+ * @module
+ */
+import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
+import { Work } from "@mmu-lab/protocol";
+import type { Mmu } from "../mmu.ts";
+import { NO_PAGE, type PageId, type SpteId } from "../page_pool.ts";
+import { asIdOf, isDirect, levelOf } from "../role.ts";
+import { SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_WRITABLE } from "../spte_bits.ts";
+import { dropSpte } from "../zap.ts";
+import { rmapKey } from "./shadow_books.ts";
+
+/** Mappings of one frame beyond which all of them go (`RMAP_RECYCLE_THRESHOLD`). */
+const RECYCLE_THRESHOLD = 1000;
+
+/** Notes that an entry of an indirect page now maps a frame (`rmap_add` and `rmap_recycle`). Under `mmu_lock`. */
+export function rmapAdd(mmu: Mmu, page: PageId, index: number, gfn: Gfn, level: number): void {
+  const { shadow } = mmu;
+  const key = rmapKey(gfn, level);
+  const sptes = shadow.rmap.get(key);
+  shadow.setGfn(page, index, gfn);
+  const spte = page * 512 + index;
+  if (sptes === undefined) shadow.rmap.set(key, [spte]);
+  else if (sptes.push(spte) > RECYCLE_THRESHOLD) {
+    for (const mapped of [...sptes]) dropSpte(mmu, pageOf(mapped), mapped % 512);
+    mmu.flushRemoteTlbs();
+  }
+}
+
+/** Notes that an entry maps its frame no more (`rmap_remove`). O(mappings of the frame). */
+export function rmapRemove(mmu: Mmu, page: PageId, index: number): void {
+  const { shadow, pool } = mmu;
+  const key = rmapKey(shadow.gfnOf(page, index), levelOf(pool.role[page]));
+  const sptes = shadow.rmap.get(key)!;
+  const last = sptes.pop()!;
+  const spte = page * 512 + index;
+  if (last !== spte) sptes[sptes.indexOf(spte)] = last;
+  if (sptes.length === 0) shadow.rmap.delete(key);
+}
+
+/**
+ * Takes write access from all mappings of a frame at one level, and drops large ones (`__rmap_write_protect`). Under
+ * `mmu_lock`.
+ *
+ * @param forGuestTable Whether the frame is to be shadowed: then nobody may give write access back without the lock.
+ * @returns Whether TLBs must be flushed.
+ */
+export function writeProtectGfn(mmu: Mmu, asId: number, gfn: Gfn, level: number, forGuestTable: boolean): boolean {
+  const { pool } = mmu;
+  const tableGfn = gfn - (gfn % pagesPerEntry(level + 1));
+  const index = (gfn - tableGfn) / pagesPerEntry(level);
+  let flush = false;
+  for (let page = pool.firstInBucket(tableGfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
+    if (pool.gfn[page] !== tableGfn || levelOf(pool.role[page]) !== level || !isDirect(pool.role[page])) continue;
+    if (asIdOf(pool.role[page]) !== asId) continue;
+    if (writeProtectSpte(mmu, page, Math.floor(index), level, forGuestTable)) flush = true;
+  }
+  if (mmu.shadow.indirectPages === 0) return flush;
+  const sptes = mmu.shadow.rmap.get(rmapKey(gfn, level));
+  if (sptes === undefined) return flush;
+  for (const spte of level > 1 ? [...sptes] : sptes) {
+    if (asIdOf(pool.role[pageOf(spte)]) !== asId) continue;
+    if (writeProtectSpte(mmu, pageOf(spte), spte % 512, level, forGuestTable)) flush = true;
+  }
+  return flush;
+}
+
+/** Takes write access from all mappings of a frame, for its guest table is to be shadowed (`rmap_write_protect`). */
+export function rmapWriteProtect(mmu: Mmu, asId: number, gfn: Gfn): boolean {
+  let flush = false;
+  for (let level = 1; level <= 3; level++) {
+    if (writeProtectGfn(mmu, asId, gfn - (gfn % pagesPerEntry(level)), level, true)) flush = true;
+  }
+  return flush;
+}
+
+/** Of one entry (`spte_write_protect`). */
+function writeProtectSpte(mmu: Mmu, page: PageId, index: number, level: number, forGuestTable: boolean): boolean {
+  const { pool, counters } = mmu;
+  const lo = pool.lo(page, index);
+  const hi = pool.hi(page, index);
+  counters.counts[Work.sptesVisited]++;
+  const mayBecomeWritable = forGuestTable && (lo & SPTE_MMU_WRITABLE) !== 0;
+  if (!mmu.isPresent(lo, hi) || ((lo & SPTE_WRITABLE) === 0 && !mayBecomeWritable)) return false;
+  if (level > 1) {
+    if ((lo & SPTE_LARGE) === 0) return false;
+    dropSpte(mmu, page, index);
+    mmu.stats.largepages--;
+    return true;
+  }
+  counters.counts[Work.sptesWritten]++;
+  mmu.setSpte(page, index, lo & ~(forGuestTable ? SPTE_WRITABLE | SPTE_MMU_WRITABLE : SPTE_WRITABLE), hi);
+  return (lo & SPTE_WRITABLE) !== 0;
+}
+
+/** The page that an spte lies in. */
+export function pageOf(spte: SpteId): PageId {
+  return Math.floor(spte / 512);
+}

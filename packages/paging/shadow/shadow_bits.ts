@@ -1,0 +1,14 @@
+import type { SpteBits } from "../spte_bits.ts";
+
+/** The bits of sptes of shadow tables, in the format of the guest's own 64-bit tables (`kvm_arch_init`, 3.11 x86.c). */
+export const SHADOW_BITS: SpteBits = {
+  name: "shadow",
+  executable: 0,
+  noExecuteHi: 1 << 31,
+  user: 4,
+  accessed: 0x20,
+  dirty: 0x40,
+  dirtyIfWritable: 0,
+  memoryType: 0,
+  table: 1 | 2 | 4 | 0x20,
+};

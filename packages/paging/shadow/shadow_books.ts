@@ -1,0 +1,67 @@
+import type { Gfn } from "@mmu-lab/memslots";
+import type { PageId, SpteId } from "../page_pool.ts";
+
+/** Levels that a key of a gfn has room for. */
+const LEVELS = 4;
+
+/**
+ * What the MMU keeps beside its pages to shadow guest tables: the reverse map from frames to the entries that map them,
+ * which guest tables are shadowed, and which pages may be out of date. All empty while nothing is shadowed.
+ *
+ * The kernel keeps the reverse map and the counts of large pages in the memslot; here they go by gfn (modelling choice:
+ * all that maps a slot is zapped before it goes). Direct pages are in none of it: the hash finds their entries by gfn.
+ */
+export class ShadowBooks {
+  /** Pages that shadow guest tables (`indirect_shadow_pages`); zapped ones are not counted. */
+  indirectPages = 0;
+  /** Entries of indirect pages that map a page of a level, by {@linkcode rmapKey}. */
+  readonly rmap: Map<number, SpteId[]> = new Map();
+  /** Of each page the entries below which a page may be out of date (`unsync_child_bitmap`). */
+  readonly unsyncChildren: Map<PageId, Set<number>> = new Map();
+  /** Writes to each page's guest table since it was last used (`write_flooding_count`). */
+  readonly floods: Map<PageId, number> = new Map();
+  /** How many shadowed tables lie in each frame of level 2 and 3 (`lpage_info.write_count`), by {@linkcode rmapKey}. */
+  readonly shadowed: Map<number, number> = new Map();
+  /** The frame that each entry of an indirect page maps (`gfns`); 512 a page, kept when the page is freed. */
+  readonly #gfns: Float64Array[] = [];
+
+  /** The frame that an entry of an indirect page maps. It means something only while the entry is a present leaf. */
+  gfnOf(page: PageId, index: number): Gfn {
+    return this.#gfns[page]?.[index] ?? 0;
+  }
+
+  /** Notes the frame that an entry maps. */
+  setGfn(page: PageId, index: number, gfn: Gfn): void {
+    (this.#gfns[page] ??= new Float64Array(512))[index] = gfn;
+  }
+
+  /** Notes that the guest table in a frame is shadowed, once more (`account_shadowed`). */
+  account(gfn: Gfn): void {
+    this.indirectPages++;
+    for (const level of [2, 3]) {
+      const key = rmapKey(gfn, level);
+      this.shadowed.set(key, (this.shadowed.get(key) ?? 0) + 1);
+    }
+  }
+
+  /** Takes one such note back (`unaccount_shadowed`). */
+  unaccount(gfn: Gfn): void {
+    this.indirectPages--;
+    for (const level of [2, 3]) {
+      const key = rmapKey(gfn, level);
+      const left = this.shadowed.get(key)! - 1;
+      if (left === 0) this.shadowed.delete(key);
+      else this.shadowed.set(key, left);
+    }
+  }
+
+  /** Whether a page of a level must not be mapped large, for a shadowed table lies in it. */
+  hasShadowed(gfn: Gfn, level: number): boolean {
+    return this.indirectPages > 0 && this.shadowed.has(rmapKey(gfn, level));
+  }
+}
+
+/** The key of the page of a level that a gfn lies in. */
+export function rmapKey(gfn: Gfn, level: number): number {
+  return Math.floor(gfn / 512 ** (level - 1)) * LEVELS + level;
+}

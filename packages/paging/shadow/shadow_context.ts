@@ -1,0 +1,93 @@
+import type { StateHasher, WorkCounters } from "@mmu-lab/protocol";
+import type { TraceSink } from "@mmu-lab/tracing";
+import { GuestRole, type PagingState } from "../guest/guest_role.ts";
+import type { GuestTables } from "../guest/guest_tables.ts";
+import { GuestWalker } from "../guest/guest_walker.ts";
+import { WalkMmu } from "../guest/walk_mmu.ts";
+import type { GuestWalkRules } from "../guest/walk_rules.ts";
+import { NO_PAGE } from "../page_pool.ts";
+import { baseRole, type Role } from "../role.ts";
+
+/** What a {@linkcode ShadowContext} is put together from. */
+export interface ShadowContextParts {
+  /** How the guest's tables are read at first. */
+  readonly paging: PagingState;
+  /** The choices of the kernel. */
+  readonly rules: GuestWalkRules;
+  /** Guest memory. */
+  readonly tables: GuestTables;
+  /** Work done. */
+  readonly counters: WorkCounters;
+  /** Where tracepoints go. */
+  readonly trace: TraceSink;
+  /** The vCPU's number. */
+  readonly vcpu: number;
+}
+
+/** What a vCPU without two-dimensional paging has beside: its guest's control registers, and how KVM walks for it. */
+export class ShadowContext {
+  /** Walks the guest's tables (`struct kvm_mmu`). */
+  readonly walk: WalkMmu;
+  /** What the last walk left behind. */
+  readonly walker: GuestWalker = new GuestWalker();
+  /** The roots of a guest that is not in long mode, one for each GiB (`pae_root`). */
+  readonly paeRoots: Int32Array = new Int32Array(4).fill(NO_PAGE);
+  /** Whether the guest runs in user mode (CPL 3). */
+  userMode = false;
+  /** VMX: the error code of the last page fault that was an exit (the interruption error code). */
+  exitErrorCode = 0;
+  /** Whether a page fault waits to be injected; `walker.fault` says which. */
+  faultPending = false;
+  /** What all shadow pages of this mode have in common, but for the address space. */
+  base: Role;
+  #paging: PagingState;
+  readonly #rules: GuestWalkRules;
+
+  /** Makes one whose CR3 is 0. */
+  constructor(parts: ShadowContextParts) {
+    this.#rules = parts.rules;
+    this.#paging = parts.paging;
+    const role = GuestRole.ofPaging(parts.paging, parts.rules);
+    this.walk = new WalkMmu({ ...parts, role });
+    this.base = baseOf(parts.paging);
+  }
+
+  /** The guest's paging. The vCPU's roots must go when it changes; see `changePaging`. */
+  get paging(): PagingState {
+    return this.#paging;
+  }
+
+  set paging(paging: PagingState) {
+    this.#paging = paging;
+    this.walk.role = GuestRole.ofPaging(paging, this.#rules);
+    this.base = baseOf(paging);
+  }
+
+  /** Folds what a later step could read into a hash, but for the roots. */
+  hashInto(hasher: StateHasher): void {
+    const { rootLo, rootHi, pdptrs } = this.walk;
+    hasher.add(this.base).add(this.#paging.format.rootLevel).add(rootLo).add(rootHi);
+    for (const lane of pdptrs) hasher.add(lane);
+    hasher.add((this.userMode ? 1 : 0) + (this.faultPending ? 2 : 0)).add(this.exitErrorCode);
+  }
+
+  /** Whether the guest has paging off: then its linear addresses are mapped, and nothing is shadowed. */
+  get nonpaging(): boolean {
+    return this.#paging.format.rootLevel === 0;
+  }
+
+  /** Whether the shadow tables have four levels; if not they have the three of PAE, whatever the guest has. */
+  get hasFourLevels(): boolean {
+    return this.#paging.format.rootLevel === 4;
+  }
+}
+
+function baseOf(paging: PagingState): Role {
+  return baseRole({
+    fourByteGptes: paging.format.entryBytes === 4,
+    eferNx: paging.eferNx === true,
+    cr0Wp: paging.cr0Wp === true,
+    smepAndNotWp: paging.cr4Smep === true && paging.cr0Wp !== true,
+    asId: 0,
+  });
+}

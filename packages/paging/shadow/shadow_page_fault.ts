@@ -1,0 +1,103 @@
+import { hashSlot } from "@mmu-lab/memslots";
+import { type Protocol, Work } from "@mmu-lab/protocol";
+import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
+import { makePagesAvailable } from "../get_page.ts";
+import { type GuestWalker, Place } from "../guest/guest_walker.ts";
+import { walkAddr } from "../guest/walk_addr.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
+import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
+import type { Mmu } from "../mmu.ts";
+import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
+import { READS_GUEST_TABLES, WRITES_GUEST_TABLES } from "../touches.ts";
+import type { VcpuMmu } from "../vcpu_mmu.ts";
+import { contextOf } from "./context_of.ts";
+import { fetchMapping } from "./fetch.ts";
+import { injectPageFault } from "./inject_page_fault.ts";
+import type { ShadowContext } from "./shadow_context.ts";
+
+/**
+ * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
+ *
+ * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @returns Negative an error, 0 let the guest run on, positive emulate.
+ */
+export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<number> {
+  if ((errorCode & PFERR_RSVD) !== 0) {
+    const result = yield* handleMmioPageFault(mmu, vcpu, gva);
+    if (result !== MmioFault.INVALID) return result;
+  }
+  const context = contextOf(vcpu);
+  const { walker } = context;
+  yield WALK_GUEST_TABLES;
+  mmu.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
+  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
+    injectPageFault(mmu, vcpu);
+    return 0;
+  }
+  if (mmu.execution.keepsObservations) observeWalk(mmu, walker);
+  const write = (errorCode & PFERR_WRITE) !== 0;
+  const user = (errorCode & PFERR_USER) !== 0;
+
+  yield LOOK_UP_SLOT;
+  const mapping: Mapping = { gfn: walker.gfn, level: 1, slot: undefined, pfn: 0, writable: false };
+  const mayBeLarge = walker.level > 1 && !isSelfChange(context, user);
+  const levelSlot = mayBeLarge ? mmu.slotOf(vcpu, walker.gfn) : undefined;
+  const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
+  if (!forceSmall) {
+    mapping.level = Math.min(walker.level, mappingLevel(mmu, levelSlot, walker.gfn));
+    mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+  }
+  mmu.execution.observe(forceSmall ? 0 : mapping.level);
+
+  mmu.counters.counts[Work.slowFaults]++;
+  yield LOOK_UP_SLOT;
+  const slot = mmu.slotOf(vcpu, mapping.gfn);
+  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  let access = walker.pteAccess;
+  if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
+  if (slot === undefined || slot.invalid) {
+    yield FILL_MMIO_CACHE;
+    vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
+    if (!mmu.layout.cachingEnabled) return 1;
+  } else {
+    if (write && isReadOnly(slot)) return 1;
+    mapping.slot = slot;
+    mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
+    mapping.writable = !isReadOnly(slot);
+    // A supervisor may write what is write-protected; an MMIO spte must not say so, for it would hold for all.
+    if (write && (access & ACC_WRITE) === 0 && context.paging.cr0Wp !== true && !user) {
+      access = (access | ACC_WRITE) & ~ACC_USER;
+      if (context.paging.cr4Smep === true) access &= ~ACC_EXEC;
+    }
+  }
+  yield mmu.lock.acquire;
+  makePagesAvailable(mmu);
+  if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
+  else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
+  const emulate = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  mmu.stats.pf_fixed++;
+  yield mmu.lock.leave;
+  return emulate ? 1 : 0;
+}
+
+/** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */
+function isSelfChange({ walker, paging }: ShadowContext, user: boolean): boolean {
+  if ((walker.pteAccess & ACC_WRITE) === 0 && (paging.cr0Wp === true || user)) return false;
+  const pages = 512 ** (walker.level - 1);
+  for (let level = walker.level; level <= walker.maxLevel; level++) {
+    if (Math.floor(walker.gfn / pages) === Math.floor(walker.tableGfn(level) / pages)) return true;
+  }
+  return false;
+}
+
+/** What a walk leaves behind is kept until the mapping is made. */
+function observeWalk(mmu: Mmu, walker: GuestWalker): void {
+  mmu.execution.observe(walker.gfn);
+  mmu.execution.observe(walker.pteAccess);
+  for (let level = walker.level; level <= walker.maxLevel + 1; level++) {
+    mmu.execution.observe(walker.places[(level << Place.SHIFT) | Place.PTE_LO]);
+    mmu.execution.observe(walker.places[(level << Place.SHIFT) | Place.PTE_HI]);
+    mmu.execution.observe(walker.pteLo(level));
+  }
+}

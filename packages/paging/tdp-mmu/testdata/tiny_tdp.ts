@@ -1,0 +1,84 @@
+/**
+ * A TDP MMU without a processor and a machine around it, with sptes as 6.1 has them on EPT.
+ *
+ * @module
+ */
+import type { Gfn } from "@mmu-lab/memslots";
+import type { Protocol } from "@mmu-lab/protocol";
+import { mmioLayout } from "@mmu-lab/spte-encoding";
+import { FAULT_RULES_3_11 } from "../../fault_rules.ts";
+import type { SpteBits } from "../../spte_bits.ts";
+import { TinyMmu, type TinyOptions } from "../../testdata/tiny_mmu.ts";
+import type { VcpuMmu } from "../../vcpu_mmu.ts";
+import { handleTdpFault } from "../page_fault.ts";
+import type { TdpMmu, TdpMmuRules } from "../tdp_mmu.ts";
+
+/** Present, host-writable and MMU-writable where 6.1 has them on EPT. */
+const BITS: SpteBits = {
+  name: "EPT",
+  executable: 4,
+  noExecuteHi: 0,
+  user: 0,
+  accessed: 0x100,
+  dirty: 0x200,
+  dirtyIfWritable: 0,
+  memoryType: 0x70,
+  table: 0x107,
+  software: {
+    presentLo: 0x800,
+    hostWritableLo: 0,
+    hostWritableHi: 1 << 25,
+    mmuWritableLo: 0,
+    mmuWritableHi: 1 << 26,
+  },
+};
+
+/** A {@linkcode TinyMmu} whose mapping is done by the TDP MMU. */
+export class TinyTdp extends TinyMmu {
+  constructor(rules: Partial<TdpMmuRules> = {}, options: TinyOptions = {}) {
+    super({
+      format: { bits: BITS, layout: mmioLayout("linux_6_1_ept") },
+      cacheRule: { generation: "full", skipWhileInFlux: true },
+      faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry", invalidSlot: "retry" },
+      tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected", ...rules },
+      ...options,
+    });
+  }
+
+  /** The TDP MMU. */
+  get tdp(): TdpMmu {
+    return this.mmu.tdp!;
+  }
+
+  /** A page fault, to be driven step by step. */
+  faultProtocol(gfn: Gfn, errorCode: number = 0, vcpu: VcpuMmu = this.vcpu): Protocol<number> {
+    return handleTdpFault(this.mmu, this.tdp, vcpu, gfn * 4096, errorCode);
+  }
+
+  /** A page fault from start to end: 1 to run the guest on. */
+  handle(gfn: Gfn, errorCode: number = 0, vcpu: VcpuMmu = this.vcpu): number {
+    return this.finish(this.faultProtocol(gfn, errorCode, vcpu), vcpu.index);
+  }
+
+  /** Drives a protocol to its end, from wherever it is. */
+  finish<T>(protocol: Protocol<T>, actor: number): T {
+    for (;;) {
+      this.execution.actor = actor;
+      const { done, value } = protocol.next();
+      if (done) return value;
+      if (!value.enabled(actor)) throw new Error(`Cannot go on: it waits at '${value.name}'`);
+      value.take(actor);
+    }
+  }
+
+  /** Drives a protocol until it is about to take a step of that name, for the so-manieth time. */
+  until(protocol: Protocol<unknown>, step: string, times: number, actor: number): () => void {
+    for (let left = times;;) {
+      this.execution.actor = actor;
+      const { done, value } = protocol.next();
+      if (done) throw new Error(`Cannot stop at '${step}': it is done`);
+      if (value.name === step && --left === 0) return () => value.take(actor);
+      value.take(actor);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import {
+  contextOf,
+  type HardwareBackend,
+  type Mmu,
+  mmuPageFault,
+  SHADOW_BITS,
+  type ShadowProcessor,
+  type SpteBits,
+  translateShadow,
+  type VcpuMmu,
+} from "@mmu-lab/paging";
+import type { Protocol } from "@mmu-lab/protocol";
+import { KVM_PAGE_FAULT } from "@mmu-lab/tracing";
+import { outQualification } from "./exit_qualification.ts";
+import { EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_IO_INSTRUCTION } from "./exit_reasons.ts";
+
+/** The processor that a VMX backend without EPT models. */
+export interface VmxShadowProcessor extends ShadowProcessor {
+  /** The largest page: level 1, 2 or 3. */
+  readonly maxPageLevel: 1 | 2 | 3;
+}
+
+/** Interruption information of a page fault: valid, with an error code, a hardware exception, vector 14. Architecture. */
+const PAGE_FAULT_INFO = 0x80000b0e;
+
+/**
+ * VMX without EPT (`ept=0`): the processor's CR3 points to shadow tables, and every page fault is an exit.
+ *
+ * @param processor What the processor can do.
+ */
+export function vmxShadowBackend(processor: VmxShadowProcessor): HardwareBackend {
+  return new VmxShadowBackend(processor);
+}
+
+class VmxShadowBackend implements HardwareBackend {
+  readonly name = "vmx shadow";
+  readonly bits: SpteBits = SHADOW_BITS;
+  readonly shadowsGuestTables = true;
+  readonly maxPageLevel: 1 | 2 | 3;
+  readonly readModifyWrite = "write";
+
+  constructor(readonly processor: VmxShadowProcessor) {
+    this.maxPageLevel = processor.maxPageLevel;
+  }
+
+  translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {
+    const pfn = translateShadow(mmu, vcpu, gva, access, this.processor);
+    if (pfn >= 0) return pfn;
+    const { exit } = vcpu;
+    exit.reason = EXIT_REASON_EXCEPTION_NMI;
+    exit.info1 = gva;
+    exit.info2 = PAGE_FAULT_INFO;
+    contextOf(vcpu).exitErrorCode = -1 - pfn;
+    return -1;
+  }
+
+  exitForOut(vcpu: VcpuMmu, port: number): void {
+    const { exit } = vcpu;
+    exit.reason = EXIT_REASON_IO_INSTRUCTION;
+    exit.info1 = outQualification(port);
+    exit.info2 = 0;
+  }
+
+  /** The page fault's address and error code go to the MMU as they are (`handle_exception`, 3.11 vmx.c; facts sheet 3.6). */
+  *handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
+    const { info1 } = vcpu.exit;
+    const errorCode = contextOf(vcpu).exitErrorCode;
+    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, info1, info1 / 2 ** 32, errorCode);
+    return yield* mmuPageFault(mmu, vcpu, info1, errorCode);
+  }
+}
