@@ -27,7 +27,7 @@ export function chooseProfile(recording: Recording): Profile {
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
     ? "it has no EPT violation, nested page fault or page fault exit"
-    : kernel === "6.1 or later" && seen.paging !== undefined
+    : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined && !seen.tdpMmu
     ? "its kernel is 6.1 or later, and its faults are not those of the TDP MMU"
     : `its events are those of ${kernel}`;
   const { name, cfg } = recording;
@@ -36,6 +36,9 @@ export function chooseProfile(recording: Recording): Profile {
 
 function nameFor(seen: RecordedKernel): string | undefined {
   const { era, paging, firstWalkExit } = seen;
+  if (era === "6.12" && paging !== undefined && seen.tdpMmu && seen.mmioSptes) {
+    return `linux_6_12_${paging}_tdp${seen.slotZap ? "_slotzap" : ""}`;
+  }
   if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;

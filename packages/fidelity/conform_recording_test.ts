@@ -49,6 +49,10 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-6.1-ept/ept-nocache/", 1, PROFILES["linux_6_1_ept_tdp_nocache"]],
   ["linux-6.1-ept/ept-nol1tf/", 1, PROFILES["linux_6_1_ept_tdp_nol1tf"]],
   ["linux-6.1-ept/ept-skx/", 2, PROFILES["linux_6_1_ept_tdp_skx"]],
+  ["linux-6.12/tdp/", 8, PROFILES["linux_6_12_npt_tdp"]],
+  ["linux-6.12/tdp-slotzap/", 7, PROFILES["linux_6_12_npt_tdp_slotzap"]],
+  ["linux-6.12/ept/", 4, PROFILES["linux_6_12_ept_tdp"]],
+  ["linux-6.12/ept-slotzap/", 5, PROFILES["linux_6_12_ept_tdp_slotzap"]],
 ];
 
 for (const [folder, files, profile] of SETS) {
@@ -103,6 +107,14 @@ for (const name of ["s15", "s16"]) {
   });
 }
 
+for (const [folder, other] of [["tdp", "npt_tdp_slotzap"], ["tdp-slotzap", "npt_tdp"], ["ept-slotzap", "ept_tdp"]]) {
+  Deno.test(`conformRecording() tells by ${folder}/s4 of 6.12 whether a slot takes all mappings along`, async () => {
+    const recording = await read(`linux-6.12/${folder}/s4.trace.txt.gz`);
+    const { levels } = conformRecording(recording, { profile: PROFILES[`linux_6_12_${other}`] });
+    assert(levels[1]!.matched < levels[1]!.total);
+  });
+}
+
 /** An event that shows entries of the TDP MMU, without the frames in them, which are those of the machine. */
 function withoutFrames(text: string): string {
   return text.replace(/((?:old|new)_spte )([0-9a-f]+)/g, (_, name, hex) => {
@@ -112,7 +124,13 @@ function withoutFrames(text: string): string {
   });
 }
 
-for (const path of ["linux-6.1/tdp/s14", "linux-6.1/tdp/s5", "linux-6.1/tdp/s16", "linux-6.1-ept/ept-skx/s5"]) {
+const BIT_BY_BIT = [
+  ...["linux-6.1/tdp/s14", "linux-6.1/tdp/s5", "linux-6.1/tdp/s16", "linux-6.1-ept/ept-skx/s5"],
+  ...["linux-6.12/tdp/s14", "linux-6.12/tdp/s5", "linux-6.12/tdp/s16", "linux-6.12/ept/s14", "linux-6.12/ept/s16"],
+  ...["linux-6.12/tdp-slotzap/s11", "linux-6.12/tdp-slotzap/s4", "linux-6.12/ept-slotzap/s10-seed2"],
+];
+
+for (const path of BIT_BY_BIT) {
   Deno.test(`the TDP MMU changes the same entries in the same order, bit by bit, as in ${path}`, async () => {
     const recording = await read(`${path}.trace.txt.gz`);
     const sink = new EventCollector();

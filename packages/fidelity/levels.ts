@@ -40,6 +40,7 @@ const LEVEL_2: readonly string[] = [
   "memslots_updated",
   "flush_shadow_memslot",
   "unmap_gfn_range",
+  "unmap_gfn_range_ret",
   "kvm_mmu_invalidate_zap_all_pages",
   "kvm_mmu_zap_all_fast",
   "commit_memory_region",

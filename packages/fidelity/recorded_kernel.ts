@@ -1,5 +1,5 @@
 import type { Era, TraceLine } from "@mmu-lab/tracing";
-import type { Recording } from "@mmu-lab/workloads";
+import { QUIRK_SLOT_ZAP_ALL, type Recording } from "@mmu-lab/workloads";
 
 /** What a recording shows of the kernel and processor that it comes from. */
 export interface RecordedKernel {
@@ -11,6 +11,8 @@ export interface RecordedKernel {
   readonly tdpMmu: boolean;
   /** Whether MMIO sptes were made, or nothing that could have made one happened. */
   readonly mmioSptes: boolean;
+  /** Whether a slot that goes takes only its own mappings along (the quirk SLOT_ZAP_ALL is disabled, 6.12). */
+  readonly slotZap: boolean;
   /** Lowest of the five bits that every MMIO spte has set for L1TF, if any; `undefined` if no MMIO spte was seen. */
   readonly splitFrom: number | undefined;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
@@ -62,8 +64,9 @@ export function recordedKernel(recording: Recording): RecordedKernel {
   for (const operation of recording.operations) operation.events.forEach(look);
   const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
   const tdpMmu = events.has("kvm_tdp_mmu_spte_changed");
-  const era = emptyHasBit63 || events.has("unmap_gfn_range") ? "6.12" : eraOf(events, cacheHasGeneration);
-  return { era, splitFrom, paging, tdpMmu, mmioSptes, firstWalkExit };
+  const slotZap = (recording.disabledQuirks & QUIRK_SLOT_ZAP_ALL) !== 0;
+  const era = emptyHasBit63 || slotZap ? "6.12" : eraOf(events, cacheHasGeneration);
+  return { era, splitFrom, paging, tdpMmu, mmioSptes, slotZap, firstWalkExit };
 }
 
 /** The place of the five bits that are set beside the gpa; 0 for none, `undefined` if the gpa itself is in the way. */

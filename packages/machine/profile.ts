@@ -45,9 +45,10 @@ export interface Profile {
   readonly slotsDeletedAtEnd: readonly number[];
   /**
    * What goes when a slot is deleted or moved. `obsolete-all`: every page becomes obsolete and is zapped in batches
-   * (3.11). `walk-all`: every page is zapped in one walk under `mmu_lock` (3.10).
+   * (3.11). `walk-all`: every page is zapped in one walk under `mmu_lock` (3.10). `slot-range`: only the mappings of its
+   * gfns are emptied; tables and MMIO sptes stay (6.12 with KVM_X86_QUIRK_SLOT_ZAP_ALL disabled).
    */
-  readonly flushSlot: "obsolete-all" | "walk-all";
+  readonly flushSlot: "obsolete-all" | "walk-all" | "slot-range";
   /**
    * Whether the `kvm_mmio` tracepoint shows as many bytes as were accessed (e39d200fa5bf, 4.15 on), and not always eight,
    * of which the others are whatever lay there.

@@ -119,6 +119,36 @@ const LINUX_6_1_EPT_TDP: Profile = {
   backend: () => eptBackend(HASWELL, "6.1"),
 };
 
+const LINUX_6_12_NPT_TDP: Profile = {
+  ...LINUX_6_1_NPT_TDP,
+  name: "linux_6_12_npt_tdp",
+  summary: "Linux 6.12.117, AMD nested paging with the TDP MMU: zaps leaves first, empty entries have bit 63 set",
+  layout: layoutNamed("linux_6_12_shadow"),
+  faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
+  tdpMmu: {
+    eagerPageSplit: true,
+    dirtyLog: "write-protected",
+    splitsInFault: true,
+    booksAfterFlush: true,
+    firstZapLevel: 1,
+  },
+};
+
+const LINUX_6_12_EPT_TDP: Profile = {
+  ...LINUX_6_12_NPT_TDP,
+  name: "linux_6_12_ept_tdp",
+  summary: "Linux 6.12.117, Intel EPT with the TDP MMU, on a Haswell: #VE suppressed, gfn bits split as in 6.1 (L1TF)",
+  layout: layoutNamed("linux_6_12_ept", { l1tf: true, cacheBits: 44 }),
+  backend: () => eptBackend(HASWELL, "6.12"),
+};
+
+/** The same kernel with KVM_X86_QUIRK_SLOT_ZAP_ALL disabled (KVM_CAP_DISABLE_QUIRKS2): a slot takes only its mappings along. */
+function slotZap(profile: Profile): Profile {
+  const { name } = profile;
+  const summary = `as ${name} with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along`;
+  return { ...profile, name: `${name}_slotzap`, summary, flushSlot: "slot-range" };
+}
+
 const LINUX_3_11_SHADOW: Profile = {
   ...LINUX_3_11_EPT,
   name: "linux_3_11_shadow",
@@ -210,6 +240,10 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),
       tdpMmu: { eagerPageSplit: true, dirtyLog: "dirty-bit" as const },
     },
+    LINUX_6_12_NPT_TDP,
+    slotZap(LINUX_6_12_NPT_TDP),
+    LINUX_6_12_EPT_TDP,
+    slotZap(LINUX_6_12_EPT_TDP),
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

@@ -3,6 +3,7 @@ import {
   changeMaxPages,
   defaultMaxPages,
   removeWriteAccess,
+  unmapGfnRange,
   WRITES_MEMSLOTS,
   zapAllPages,
 } from "@mmu-lab/paging";
@@ -13,6 +14,7 @@ import {
   EINVAL,
   MEM_LOG_DIRTY_PAGES,
   type MemoryRegion,
+  type Memslot,
   type MemslotSet,
   type UpdatePhase,
 } from "@mmu-lab/memslots";
@@ -67,7 +69,7 @@ function* carryOut(vm: Vm, asId: number, change: ClassifiedChange): Protocol<voi
   mmu.counters.counts[Work.memslotUpdates]++;
   if (old !== undefined && (change.kind === "delete" || change.kind === "move")) {
     yield* install(vm, asId, memslots.active.with({ ...old, invalid: true }), change, true);
-    yield* flushSlot(vm);
+    yield* flushSlot(vm, old);
     yield* tellStrategy(vm, "flushing", describe(vm, asId, change, true));
   }
   const final = change.new === undefined ? memslots.active.without(old!.id) : memslots.active.with(change.new);
@@ -108,11 +110,12 @@ function* install(
   yield* tellStrategy(vm, "completed", described);
 }
 
-/** What goes when a slot is deleted or moved (`kvm_arch_flush_shadow_memslot`): everything, so its pages too. */
-function* flushSlot(vm: Vm): Protocol<void> {
+/** What goes when a slot is deleted or moved (`kvm_arch_flush_shadow_memslot`): everything, or what maps its pages. */
+function* flushSlot(vm: Vm, slot: Memslot): Protocol<void> {
   const { mmu } = vm;
   if (mmu.trace.on) mmu.trace.emit(FLUSH_SHADOW_MEMSLOT, -1, ...lanes(firstGeneration(vm)));
   if (vm.profile.flushSlot === "obsolete-all") yield* zapAllPages(mmu);
+  else if (vm.profile.flushSlot === "slot-range") yield* unmapGfnRange(mmu, slot);
   else {
     yield mmu.lock.acquire;
     vm.control.zapMmioPages("every-page");

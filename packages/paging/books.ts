@@ -160,7 +160,7 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
   for (let index = 0; index < 512; index++) {
     const lo = lanes[offset + 2 * index];
     const hi = lanes[offset + 2 * index + 1];
-    if ((lo | hi) === 0) continue;
+    if (pool.isEmpty(lo, hi)) continue;
     const gfn = pool.gfn[page] + index * pagesPerEntry(level);
     if (layout.isMmio(lo, hi)) {
       mmio++;
@@ -168,7 +168,7 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
       if (direct && layout.gfnOf(lo, hi) !== gfn) {
         findings.push(`Page ${page}, entry ${index}: an MMIO spte for gfn ${hex(layout.gfnOf(lo, hi))} at ${hex(gfn)}`);
       }
-    } else if (mmu.tdp !== undefined && isRemoved(lo, hi)) {
+    } else if (mmu.tdp !== undefined && isRemoved(mmu, lo, hi)) {
       // Somebody is about to clear it, or the page is on its way out.
     } else if (!mmu.isPresent(lo, hi)) {
       findings.push(`Page ${page}, entry ${index}: ${formatLanes(lo, hi)} is neither present nor an MMIO spte`);

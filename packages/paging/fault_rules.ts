@@ -23,6 +23,14 @@ export interface FaultRules {
    */
   readonly countsAllMmioExits?: boolean;
   /**
+   * Whether the handler tells a write to a guest's table from other writes that must be emulated (`RET_PF_WRITE_PROTECTED`,
+   * 6.12 mmu_internal.h; facts sheet 3.7). Then only such a write may be sent back to the guest instead; before, any fault
+   * on a page that is not remembered as MMIO.
+   */
+  readonly tellsWriteProtected?: boolean;
+  /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
+  readonly fullErrorCode?: boolean;
+  /**
    * What a sync of a shadow page does with an MMIO spte whose guest entry is still the same. `stamped-anew`: it gets the
    * generation of now, and nobody looks whether the gfn still has no slot (3.11 to 6.12; facts sheet 3.5), so that a
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.

@@ -80,7 +80,7 @@ function hashPage(mmu: Mmu, page: PageId): number {
   for (let at = offset; at < offset + 1024; at += 2) {
     const lo = lanes[at];
     const hi = lanes[at + 1];
-    if ((lo | hi) === 0) continue;
+    if (pool.isEmpty(lo, hi)) continue;
     ofPage.add(at - offset);
     if (level > 1 && (lo & SPTE_LARGE) === 0 && mmu.isPresent(lo, hi)) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
     else ofPage.add(lo).add(hi);

@@ -110,7 +110,7 @@ export function setLeaf(
   if (mmu.isPresent(oldLo, oldHi)) {
     if (level > 1 && (oldLo & SPTE_LARGE) === 0) {
       removeParent(mmu, mmu.childOf(oldLo, oldHi), page * 512 + index);
-      mmu.setSpte(page, index, 0, 0);
+      mmu.clearSpte(page, index);
       mmu.flushRemoteTlbs();
     } else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) {
       dropSpte(mmu, page, index);

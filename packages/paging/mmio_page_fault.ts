@@ -79,7 +79,9 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     counts[Work.mmioFastHits]++;
     return MmioFault.EMULATE;
   }
-  return !direct || (lo | hi) === 0 || mmu.faultRules.unexpectedSpte === "retry" ? MmioFault.RETRY : MmioFault.BUG;
+  return !direct || mmu.pool.isEmpty(lo, hi) || mmu.faultRules.unexpectedSpte === "retry"
+    ? MmioFault.RETRY
+    : MmioFault.BUG;
 }
 
 /** Whether a vCPU's faults are for linear addresses, whose guest tables are shadowed (`!direct_map`). */

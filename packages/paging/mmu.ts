@@ -81,7 +81,7 @@ export class Mmu {
   /** The TDP MMU, where it does the mapping. */
   readonly tdp: TdpMmu | undefined;
   /** The shadow pages. */
-  readonly pool: ShadowPagePool = new ShadowPagePool();
+  readonly pool: ShadowPagePool;
   /** What is kept beside the pages to shadow guest tables. */
   readonly shadow: ShadowBooks = new ShadowBooks();
   /** KVM's own statistics. */
@@ -127,6 +127,7 @@ export class Mmu {
     this.lock = new Lock("mmu_lock", parts.execution);
     this.memslots = parts.memslots;
     this.layout = layout;
+    this.pool = new ShadowPagePool(layout.entryFormat.emptyHi);
     this.bits = parts.bits;
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
@@ -202,6 +203,11 @@ export class Mmu {
       pool.setMmioCached(page);
       if (pool.mmioCount[page]++ === 0) this.pagesWithMmio++;
     } else if (--pool.mmioCount[page] === 0) this.pagesWithMmio--;
+  }
+
+  /** Empties an entry. Under `mmu_lock`. */
+  clearSpte(page: PageId, index: number): void {
+    this.setSpte(page, index, 0, this.pool.emptyHi);
   }
 
   /** Asks every vCPU to flush its TLB before it runs on (`kvm_flush_remote_tlbs`). */

@@ -111,7 +111,7 @@ class Control implements MmuControl {
 /** Zaps a page by its parent (`kvm_tdp_mmu_zap_sp`). */
 function zapPageOfTdp(mmu: Mmu, tdp: TdpMmu, page: PageId): void {
   const parent = mmu.pool.parent[page];
-  setTdpSpte(mmu, Math.floor(parent / 512), parent % 512, 0, 0);
+  setTdpSpte(mmu, Math.floor(parent / 512), parent % 512, 0, mmu.pool.emptyHi);
   mmu.flushRemoteTlbs();
   freeRemoved(mmu, tdp);
 }
@@ -140,7 +140,7 @@ function sweepPage(mmu: Mmu, page: number, isStale: (stored: number, asId: numbe
     at = found + 2;
     if (!isStale(layout.generationOf(lanes[found], lanes[found + 1]), asId)) continue;
     counters.counts[Work.mmioSptesZapped]++;
-    mmu.setSpte(page, (found - offset) >> 1, 0, 0);
+    mmu.clearSpte(page, (found - offset) >> 1);
   }
   counters.counts[Work.sptesVisited] += (at - offset) >> 1;
 }

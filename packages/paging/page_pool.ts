@@ -71,6 +71,13 @@ export class ShadowPagePool {
   #live = 0;
   #nextSerial = 0;
 
+  /**
+   * Makes a pool without pages.
+   *
+   * @param emptyHi High lane of an empty entry, whose low lane is 0; 0 unless told.
+   */
+  constructor(readonly emptyHi: number = 0) {}
+
   /** Low lane of an entry, int32. */
   lo(page: PageId, index: number): number {
     return this.#lanes[(page << PAGE_SHIFT) | (index << 1)];
@@ -87,6 +94,11 @@ export class ShadowPagePool {
     const at = (page << PAGE_SHIFT) | (index << 1);
     lanes[at] = lo;
     lanes[at + 1] = hi;
+  }
+
+  /** Whether an entry is empty (`SHADOW_NONPRESENT_VALUE`, 6.12; 0 before). */
+  isEmpty(lo: number, hi: number): boolean {
+    return lo === 0 && hi === this.emptyHi;
   }
 
   /**
@@ -174,7 +186,8 @@ export class ShadowPagePool {
     this.parent[page] = -1;
     this.#state[page] = LIVE;
     const offset = this.laneOffset(page);
-    this.lanes(page).fill(0, offset, offset + 2 * ENTRIES);
+    const lanes = this.lanes(page).fill(0, offset, offset + 2 * ENTRIES);
+    if (this.emptyHi !== 0) { for (let at = offset + 1; at < offset + 2 * ENTRIES; at += 2) lanes[at] = this.emptyHi; }
     this.#live++;
     if (this.#live > 2 * this.#buckets.length) this.#rehash();
     const bucket = this.#bucketOf(gfn);

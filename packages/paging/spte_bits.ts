@@ -22,7 +22,9 @@ export interface SpteBits {
   readonly dirtyIfWritable: number;
   /** Memory type of RAM in a leaf: write-back, guest's PAT ignored, with EPT; 0 without. */
   readonly memoryType: number;
-  /** Everything but the address in an entry that links a table. */
+  /** Set in the high lane of every present entry: "suppress #VE", bit 63 of EPT entries (6.12). KVM policy. */
+  readonly presentHi?: number;
+  /** Everything but the address in an entry that links a table, low lane. */
   readonly table: number;
   /** The bits that KVM of 5.13 and later keeps for itself; left out for older kernels, which have those below. KVM policy. */
   readonly software?: SoftwareBits;

@@ -120,7 +120,7 @@ export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
   if (!isDirect(pool.role[page]) && mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) {
     rmapRemove(mmu, page, index);
   }
-  mmu.setSpte(page, index, 0, 0);
+  mmu.clearSpte(page, index);
 }
 
 /** Removes one parent of a page, without touching the parent's entry. */
@@ -157,7 +157,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
   for (let index = 0; index < 512; index++) {
     const lo = lanes[offset + 2 * index];
     const hi = lanes[offset + 2 * index + 1];
-    if ((lo | hi) === 0) continue;
+    if (pool.isEmpty(lo, hi)) continue;
     if (layout.isMmio(lo, hi)) {
       counters.counts[Work.mmioSptesZapped]++;
     } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
@@ -167,7 +167,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
       if (level > 1) mmu.stats.largepages--;
     }
     lanes[offset + 2 * index] = 0;
-    lanes[offset + 2 * index + 1] = 0;
+    lanes[offset + 2 * index + 1] = pool.emptyHi;
   }
   if (pool.mmioCount[page] > 0) mmu.pagesWithMmio--;
   pool.mmioCount[page] = 0;
@@ -176,7 +176,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
 function unlinkParents(mmu: Mmu, page: PageId): void {
   const { pool } = mmu;
   for (let parent = pool.parent[page]; parent !== -1; parent = pool.parent[page]) {
-    mmu.setSpte(Math.floor(parent / 512), parent % 512, 0, 0);
+    mmu.clearSpte(Math.floor(parent / 512), parent % 512);
     mmu.counters.counts[Work.sptesVisited]++;
     removeParent(mmu, page, parent);
   }

@@ -14,7 +14,7 @@ import {
 import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits, eptBits61 } from "./ept_bits.ts";
+import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits, eptBits61, eptBits612 } from "./ept_bits.ts";
 import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION } from "./exit_reasons.ts";
 import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
 import { type ErrorCodeRule, outQualification, violationQualification } from "./exit_qualification.ts";
@@ -35,7 +35,7 @@ export interface EptProcessor extends EptCapabilities {
  * Intel's two-dimensional paging, with the exit handlers of 3.11.
  *
  * @param processor What the processor can do.
- * @param errorCodes Which kernel's error codes its violations make; those of 3.11 unless told.
+ * @param errorCodes Whose error codes its violations make, and whose sptes it has; those of 3.11 unless told.
  */
 export function eptBackend(processor: EptProcessor, errorCodes: ErrorCodeRule = "3.11"): HardwareBackend {
   return new EptBackend(processor, errorCodes);
@@ -50,7 +50,8 @@ class EptBackend implements HardwareBackend, NestedTables {
   readonly guestTableAccess: number;
 
   constructor(readonly processor: EptProcessor, readonly errorCodes: ErrorCodeRule) {
-    this.bits = errorCodes === "6.1" ? eptBits61(processor.accessedDirty) : eptBits(processor.accessedDirty);
+    const bits = errorCodes === "6.12" ? eptBits612 : errorCodes === "6.1" ? eptBits61 : eptBits;
+    this.bits = bits(processor.accessedDirty);
     this.maxPageLevel = processor.maxPageLevel;
     this.guestTableAccess = processor.accessedDirty ? Access.WRITE : Access.READ;
   }

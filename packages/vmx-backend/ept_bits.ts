@@ -45,3 +45,11 @@ export function eptBits61(accessedDirty: boolean): SpteBits {
   };
   return { ...eptBits(accessedDirty), software };
 }
+
+/** Bit 63, in the high lane: a violation on this entry is an exit, not a #VE in the guest. Architecture (SDM vol. 3, 26.5.7). */
+const EPT_SUPPRESS_VE_HI = 1 << 31;
+
+/** The same in 6.12, which suppresses #VE in all entries but MMIO sptes (`kvm_mmu_set_ept_masks`, 6.12 spte.c). */
+export function eptBits612(accessedDirty: boolean): SpteBits {
+  return { ...eptBits61(accessedDirty), presentHi: EPT_SUPPRESS_VE_HI };
+}

@@ -42,15 +42,17 @@ export function isInvalidQualification(qualification: number): boolean {
  * | `3.11` | bit 1 | never | never | bit 3 alone | never |
  * | `4.10` | bit 1 | bit 0: a data read is called USER | bit 2 | any of bits 5:3 | never |
  * | `6.1` | bit 1 | bit 0 | bit 2 | any of bits 5:3 | by bit 8, always one of them |
+ *
+ * `6.12` makes those of `6.1`; its sptes differ.
  */
-export type ErrorCodeRule = "3.11" | "4.10" | "6.1";
+export type ErrorCodeRule = "3.11" | "4.10" | "6.1" | "6.12";
 
 /**
  * The page-fault error code of an EPT violation.
  *
  * @param qualification The exit qualification.
  * @param rule Which kernel's.
- * @returns PFERR bits; with `6.1` above 2^32.
+ * @returns PFERR bits; with `6.1` and later above 2^32.
  */
 export function violationErrorCode(qualification: number, rule: ErrorCodeRule): number {
   const write = (qualification & 2) !== 0 ? PFERR_WRITE : 0;

@@ -55,6 +55,8 @@ export interface Recording {
   readonly vcpus: number;
   /** The guest's own page tables, such as `1g-identity`. */
   readonly guestPaging: string;
+  /** Quirks of KVM that were disabled before anything else (`KVM_CAP_DISABLE_QUIRKS2`), as bits; 0 if none was. */
+  readonly disabledQuirks: number;
   /** Events before the first operation; those of the VM's creation are among them. */
   readonly before: readonly TraceLine[];
   /** What was asked, in order, and what came of it. */
@@ -75,6 +77,9 @@ const IDENTITY = "1g-identity";
 const WINDOW = "4k-window";
 /** The scenario for which the recorder asks for huge pages (memslot_lab.c, `hugepages`). */
 const HUGE_PAGES_SCENARIO = "s14";
+
+/** `KVM_X86_QUIRK_SLOT_ZAP_ALL`: everything is zapped when a slot goes (facts sheet 4.7). */
+export const QUIRK_SLOT_ZAP_ALL = 0x80;
 
 /** What an operation's first marker becomes. Not in this list: what is not modelled. */
 const STARTS: Readonly<Record<string, (marker: TraceMarker, memory: RecorderMemory) => Operation>> = {
@@ -129,6 +134,7 @@ class RecordingReader {
   readonly #before: TraceLine[] = [];
   readonly #operations: RecordedOperation[] = [];
   #header?: TraceMarker;
+  #disabledQuirks = 0;
   #memory = new RecorderMemory(false, false);
   /** Where events go: to the open operation, or after the last. */
   #events: TraceLine[] = this.#before;
@@ -168,6 +174,7 @@ class RecordingReader {
       seed,
       vcpus,
       guestPaging: words["guest_paging"] ?? "",
+      disabledQuirks: this.#disabledQuirks,
       before: this.#before,
       operations: this.#operations,
       scenario: {
@@ -198,7 +205,8 @@ class RecordingReader {
       this.#fail(`'seq=${open.seq} op=done' before another operation`, `seq=${marker.seq} op=${marker.op}`);
     }
     const start = STARTS[marker.op];
-    if (start === undefined && marker.op !== "vm_create") {
+    if (marker.op === "disable_quirks") this.#disabledQuirks |= this.#knownQuirks(marker);
+    else if (start === undefined && marker.op !== "vm_create") {
       this.#unmodelled(marker, "no such operation is known");
     }
     const operation = start === undefined ? undefined : { ...start(marker, this.#memory), seq: marker.seq };
@@ -219,6 +227,13 @@ class RecordingReader {
     const [events, after]: [TraceLine[], TraceLine[]] = [this.#events, []];
     this.#operations.push({ seq: marker.seq, operation, outcome, startLine, endLine: this.#line, events, after });
     this.#events = after;
+  }
+
+  #knownQuirks(marker: TraceMarker): number {
+    const mask = marker.num("mask");
+    if (mask !== QUIRK_SLOT_ZAP_ALL) this.#unmodelled(marker, `quirks 0x${mask.toString(16)}: only 0x80 is modelled`);
+    if (this.#operations.length > 0) this.#unmodelled(marker, "quirks are known only if they are disabled first");
+    return mask;
   }
 
   #position(): { file?: string; line: number } {

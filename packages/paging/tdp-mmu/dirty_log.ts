@@ -1,18 +1,16 @@
-import { type Gfn, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
-import { type Protocol, Work } from "@mmu-lab/protocol";
-import { addressHi } from "@mmu-lab/spte-encoding";
-import { KVM_MMU_SPLIT_HUGE_PAGE } from "@mmu-lab/tracing";
-import { countMappings } from "../kvm_stats.ts";
+import type { Gfn, Memslot } from "@mmu-lab/memslots";
+import type { Protocol } from "@mmu-lab/protocol";
 import { isReadOnly } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
-import { asIdOf, directRole, isInvalid, levelOf } from "../role.ts";
+import { asIdOf, isInvalid } from "../role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
-import { maxMappingLevel, tableLo, zapAtomic } from "./map.ts";
-import { allocatePage } from "./roots.ts";
+import { eachEntry } from "./each_entry.ts";
+import { maxMappingLevel, zapAtomic } from "./map.ts";
 import { exchangeSpte, setTdpSpte } from "./set_spte.ts";
 import { isLast } from "./spte.ts";
+import { splitHugePage } from "./split_huge_page.ts";
 import { rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
 
 /**
@@ -28,9 +26,9 @@ export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<
   mmu.execution.touched |= WRITES_TABLES;
   const roots = tdp.roots.filter(({ page }) => isOf(mmu, page, slot) && !isInvalid(mmu.pool.role[page]));
   for (const { page } of roots) {
-    if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, slot, page);
+    if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, tdp, slot, page);
     else {
-      if (tdp.rules.eagerPageSplit) splitHugePages(mmu, slot, page);
+      if (tdp.rules.eagerPageSplit) splitHugePages(mmu, tdp, slot, page);
       if (tdp.rules.dirtyLog === "dirty-bit") clearInSlot(mmu, slot, page, mmu.bits.dirty, 1);
       clearInSlot(mmu, slot, page, SPTE_WRITABLE, tdp.rules.dirtyLog === "dirty-bit" ? 2 : 1);
     }
@@ -57,35 +55,6 @@ function isOf(mmu: Mmu, root: PageId, slot: Memslot): boolean {
   return asIdOf(mmu.pool.role[root]) === slot.asId;
 }
 
-/**
- * Visits the present entries that cover gfns from `start` to `end`, excluded, down to `lowest`, from the top
- * (`for_each_tdp_pte_min_level`). What is visited may be changed by the visit.
- */
-function eachEntry(
-  mmu: Mmu,
-  page: PageId,
-  start: Gfn,
-  end: Gfn,
-  lowest: number,
-  visit: (page: PageId, index: number, level: number, gfn: Gfn) => void,
-): void {
-  const { pool } = mmu;
-  const level = levelOf(pool.role[page]);
-  const pages = pagesPerEntry(level);
-  const first = Math.max(0, Math.floor((start - pool.gfn[page]) / pages));
-  const last = Math.min(511, Math.floor((end - 1 - pool.gfn[page]) / pages));
-  for (let index = first; index <= last; index++) {
-    mmu.counters.counts[Work.sptesVisited]++;
-    if (!mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) continue;
-    visit(page, index, level, pool.gfn[page] + index * pages);
-    const lo = pool.lo(page, index);
-    const hi = pool.hi(page, index);
-    if (level > lowest && mmu.isPresent(lo, hi) && !isLast(lo, level)) {
-      eachEntry(mmu, mmu.childOf(lo, hi), start, end, lowest, visit);
-    }
-  }
-}
-
 /** Clears a bit in the mappings of a slot, from a level up (`wrprot_gfn_range`, `clear_dirty_gfn_range`). */
 function clearInSlot(mmu: Mmu, slot: Memslot, root: PageId, bit: number, lowest: number): void {
   eachEntry(mmu, root, slot.baseGfn, slot.baseGfn + slot.npages, lowest, (page, index, level) => {
@@ -97,37 +66,20 @@ function clearInSlot(mmu: Mmu, slot: Memslot, root: PageId, bit: number, lowest:
 }
 
 /** Gives each large page of a slot a table of mappings instead (`kvm_tdp_mmu_try_split_huge_pages`). */
-function splitHugePages(mmu: Mmu, slot: Memslot, root: PageId): void {
-  eachEntry(mmu, root, slot.baseGfn, slot.baseGfn + slot.npages, 2, (page, index, level, gfn) => {
+function splitHugePages(mmu: Mmu, tdp: TdpMmu, slot: Memslot, root: PageId): void {
+  eachEntry(mmu, root, slot.baseGfn, slot.baseGfn + slot.npages, 2, (page, index, level) => {
     const lo = mmu.pool.lo(page, index);
-    if (level > 1 && (lo & SPTE_LARGE) !== 0) split(mmu, page, index, level, gfn);
+    if (level > 1 && (lo & SPTE_LARGE) !== 0) splitHugePage(mmu, tdp, page, index, lo, mmu.pool.hi(page, index));
   });
 }
 
-/** `tdp_mmu_split_huge_page`: the table's entries have the bits of the large page. */
-function split(mmu: Mmu, page: PageId, index: number, level: number, gfn: Gfn): void {
-  const { pool } = mmu;
-  const lo = pool.lo(page, index);
-  const hi = pool.hi(page, index);
-  const table = allocatePage(mmu, gfn, directRole(level - 1, asIdOf(pool.role[page])));
-  // The bits below the frame of a large page are clear.
-  const each = pagesPerEntry(level - 1);
-  for (let i = 0; i < 512; i++) {
-    const bits = level - 1 === 1 ? lo & ~SPTE_LARGE : lo;
-    pool.set(table, i, bits | ((i * each) << 12), hi);
-  }
-  exchangeSpte(mmu, page, index, lo, hi, tableLo(mmu, table), addressHi(table));
-  countMappings(mmu.stats, level - 1, 512);
-  if (mmu.trace.on) mmu.trace.emit(KVM_MMU_SPLIT_HUGE_PAGE, -1, gfn, lo, hi, level, 0);
-}
-
 /** Zaps the tables of a slot that a large page could stand for (`kvm_tdp_mmu_zap_collapsible_sptes`). */
-function* zapCollapsible(mmu: Mmu, slot: Memslot, root: PageId): Protocol<void> {
+function* zapCollapsible(mmu: Mmu, tdp: TdpMmu, slot: Memslot, root: PageId): Protocol<void> {
   const found: [page: PageId, index: number][] = [];
   const end = slot.baseGfn + slot.npages;
   eachEntry(mmu, root, slot.baseGfn, end, 2, (page, index, level, gfn) => {
     if (level > 3 || isLast(mmu.pool.lo(page, index), level) || gfn < slot.baseGfn || gfn >= end) return;
     if (maxMappingLevel(mmu, slot, gfn) >= level) found.push([page, index]);
   });
-  for (const [page, index] of found) yield* zapAtomic(mmu, page, index);
+  for (const [page, index] of found) yield* zapAtomic(mmu, tdp, page, index);
 }

@@ -1,6 +1,6 @@
 import { type Gfn, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { ACC_ALL, addressHi, addressLo } from "@mmu-lab/spte-encoding";
+import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { MAKE_MMIO_SPTE, MAKE_MMIO_SPTE_RET, MARK_MMIO_SPTE } from "@mmu-lab/tracing";
 import { hvaOf } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
@@ -14,8 +14,9 @@ import { sptepOf } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
 import { allocatePage } from "./roots.ts";
-import { exchangeSpte, forget } from "./set_spte.ts";
-import { isLast, isRemoved, makeSpte, type NewSpte, REMOVED_SPTE, softwareBits } from "./spte.ts";
+import { exchangeSpte, forget, keepBooks } from "./set_spte.ts";
+import { isLast, isRemoved, makeSpte, type NewSpte, REMOVED_SPTE, tableHi, tableLo } from "./spte.ts";
+import { splitHugePage } from "./split_huge_page.ts";
 import { CLEAR_REMOVED_SPTE, EXCHANGE_SPTE } from "./steps.ts";
 import { freeRemoved, rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
 
@@ -60,12 +61,15 @@ function* map(
     let lo = pool.lo(page, index);
     let hi = pool.hi(page, index);
     if (mmu.isPresent(lo, hi) && (lo & SPTE_LARGE) !== 0) {
-      if (!(yield* zapAtomic(mmu, page, index))) return RetPf.RETRY;
+      const opened = tdp.rules.splitsInFault
+        ? yield* splitInFault(mmu, tdp, page, index)
+        : yield* zapAtomic(mmu, tdp, page, index);
+      if (!opened) return RetPf.RETRY;
       lo = pool.lo(page, index);
       hi = pool.hi(page, index);
     }
     if (!mmu.isPresent(lo, hi)) {
-      if (isRemoved(lo, hi)) return RetPf.RETRY;
+      if (isRemoved(mmu, lo, hi)) return RetPf.RETRY;
       if (!(yield* linkNewTable(mmu, tdp, vcpu, page, index, gfn, level))) return RetPf.RETRY;
     }
     page = mmu.childOf(pool.lo(page, index), pool.hi(page, index));
@@ -75,7 +79,7 @@ function* map(
   counters.counts[Work.sptesVisited]++;
   const oldLo = pool.lo(page, index);
   const oldHi = pool.hi(page, index);
-  if (isRemoved(oldLo, oldHi)) return RetPf.RETRY;
+  if (isRemoved(mmu, oldLo, oldHi)) return RetPf.RETRY;
   mmu.execution.observe(oldLo);
   mmu.execution.observe(oldHi);
   yield slot === undefined ? STAMP_MMIO_SPTE : EXCHANGE_SPTE;
@@ -110,33 +114,43 @@ function* linkNewTable(
   yield EXCHANGE_SPTE;
   const below = pagesPerEntry(level);
   const table = allocatePage(mmu, gfn - (gfn % below), directRole(level - 1, vcpu.asId));
-  if (exchangeSpte(mmu, page, index, lo, hi, tableLo(mmu, table), addressHi(table))) return true;
+  if (exchangeSpte(mmu, page, index, lo, hi, tableLo(mmu, table), tableHi(mmu, table))) return true;
   // Nobody has seen it: it goes as it came (`tdp_mmu_free_sp`).
   forget(mmu, table);
   freeRemoved(mmu, tdp);
   return false;
 }
 
-/** The low lane of an entry that links a table (`make_nonleaf_spte`). */
-export function tableLo(mmu: Mmu, table: PageId): number {
-  return addressLo(table) | mmu.bits.table | softwareBits(mmu).presentLo;
+/** Gives a large page that is in the way a table of mappings; false if the entry has changed meanwhile. */
+function* splitInFault(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): Protocol<boolean> {
+  const lo = mmu.pool.lo(page, index);
+  const hi = mmu.pool.hi(page, index);
+  mmu.execution.observe(lo);
+  mmu.execution.observe(hi);
+  yield EXCHANGE_SPTE;
+  return splitHugePage(mmu, tdp, page, index, lo, hi);
 }
 
 /**
  * Clears an entry in two acts, so that nobody can map anything there before the TLBs are flushed
  * (`tdp_mmu_zap_spte_atomic`); false if it has changed meanwhile.
  */
-export function* zapAtomic(mmu: Mmu, page: PageId, index: number): Protocol<boolean> {
+export function* zapAtomic(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): Protocol<boolean> {
   const { pool } = mmu;
+  const { booksAfterFlush } = tdp.rules;
   const lo = pool.lo(page, index);
   const hi = pool.hi(page, index);
   mmu.execution.observe(lo);
   mmu.execution.observe(hi);
   yield EXCHANGE_SPTE;
-  if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, 0)) return false;
+  if (booksAfterFlush) {
+    if (pool.lo(page, index) !== lo || pool.hi(page, index) !== hi) return false;
+    mmu.setSpte(page, index, REMOVED_SPTE, pool.emptyHi);
+  } else if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, pool.emptyHi)) return false;
   mmu.flushRemoteTlbs();
   yield CLEAR_REMOVED_SPTE;
-  mmu.setSpte(page, index, 0, 0);
+  mmu.clearSpte(page, index);
+  if (booksAfterFlush) keepBooks(mmu, page, index, lo, hi, 0, pool.emptyHi, true);
   return true;
 }
 

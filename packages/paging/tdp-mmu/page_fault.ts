@@ -37,11 +37,13 @@ export function* handleTdpFault(
   // From here on nothing counts but address and error code, which are those of the last exit.
   mmu.execution.forget();
   mmu.stats.pf_taken++;
-  result = yield* directPageFault(mmu, tdp, vcpu, address, errorCode >>> 0);
+  const { fullErrorCode: full } = mmu.faultRules;
+  result = yield* directPageFault(mmu, tdp, vcpu, address, full ? errorCode : errorCode >>> 0);
   if (result === RetPf.FIXED) mmu.stats.pf_fixed++;
   else if (result === RetPf.EMULATE) mmu.stats.pf_emulate++;
   else if (result === RetPf.SPURIOUS) mmu.stats.pf_spurious++;
   if (result !== RetPf.EMULATE) return 1;
+  if (mmu.faultRules.tellsWriteProtected) return yield* emulate(mmu, vcpu, address, false);
   // A write to a guest table that is no table of KVM's: it is let through, not emulated (PFERR_NESTED_GUEST_PAGE).
   const present = PFERR_WRITE | PFERR_PRESENT;
   if ((errorCode & present) === present && Math.floor(errorCode / PFERR_GUEST_PAGE) % 2 === 1) return 1;

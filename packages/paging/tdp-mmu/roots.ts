@@ -2,16 +2,15 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { KVM_MMU_GET_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { directRole, invalidated, isInvalid, levelOf, type Role } from "../role.ts";
+import { directRole, invalidated, isInvalid, type Role } from "../role.ts";
 import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
+import { eachEntry } from "./each_entry.ts";
 import { exchangeSpte, forget, setTdpSpte } from "./set_spte.ts";
+import { isLast } from "./spte.ts";
 import { EXCHANGE_SPTE } from "./steps.ts";
 import { freeRemoved, rcuReadLock, rcuReadUnlock, type TdpMmu, type TdpRoot } from "./tdp_mmu.ts";
-
-/** The level whose entries are zapped first, so that no single act takes too long (`PG_LEVEL_1G`). */
-const FIRST_ZAP_LEVEL = 3;
 
 /** Makes a page of the TDP MMU (`tdp_mmu_alloc_sp`, `tdp_mmu_init_sp`). Nothing links it yet. */
 export function allocatePage(mmu: Mmu, gfn: number, role: Role): PageId {
@@ -84,8 +83,7 @@ function* zapInvalidatedRoots(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
   for (const root of [...tdp.roots]) {
     if (!root.scheduled) continue;
     root.scheduled = false;
-    yield* zapRoot(mmu, root.page, FIRST_ZAP_LEVEL);
-    yield* zapRoot(mmu, root.page, levelOf(mmu.pool.role[root.page]));
+    for (const level of zapLevels(mmu, tdp)) yield* zapBelow(mmu, root.page, mmu.rootLevel, level);
     mmu.execution.touched |= WRITES_TABLES;
     root.held = false;
     freeIfUnused(mmu, tdp, root);
@@ -94,11 +92,13 @@ function* zapInvalidatedRoots(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
   yield mmu.lock.releaseRead;
 }
 
-/** Zaps the entries of one level below a root (`__tdp_mmu_zap_root`), and with each what it links. */
-function* zapRoot(mmu: Mmu, root: PageId, zapLevel: number): Protocol<void> {
-  yield* zapBelow(mmu, root, levelOf(mmu.pool.role[root]), zapLevel);
+/** The levels whose entries go, one after the other, so that no single act takes too long (`tdp_mmu_zap_root`). */
+function zapLevels(mmu: Mmu, tdp: TdpMmu): number[] {
+  const { firstZapLevel = 3 } = tdp.rules;
+  return [1, 2, 3, mmu.rootLevel].filter((level) => level >= firstZapLevel);
 }
 
+/** Zaps the entries of one level below a root, with what each links (`__tdp_mmu_zap_root`). */
 function* zapBelow(mmu: Mmu, page: PageId, level: number, zapLevel: number): Protocol<void> {
   const { pool, counters } = mmu;
   counters.counts[Work.sptesVisited] += 512;
@@ -107,13 +107,13 @@ function* zapBelow(mmu: Mmu, page: PageId, level: number, zapLevel: number): Pro
     const hi = pool.hi(page, index);
     if (!mmu.isPresent(lo, hi)) continue;
     if (level > zapLevel) {
-      yield* zapBelow(mmu, mmu.childOf(lo, hi), level - 1, zapLevel);
+      if (!isLast(lo, level)) yield* zapBelow(mmu, mmu.childOf(lo, hi), level - 1, zapLevel);
       continue;
     }
     mmu.execution.observe(index);
     yield EXCHANGE_SPTE;
     // What others do to an entry of an invalid root meanwhile is to set bits of it: it is read and written in one.
-    exchangeSpte(mmu, page, index, pool.lo(page, index), pool.hi(page, index), 0, 0);
+    exchangeSpte(mmu, page, index, pool.lo(page, index), pool.hi(page, index), 0, pool.emptyHi);
   }
 }
 
@@ -121,17 +121,16 @@ function* zapBelow(mmu: Mmu, page: PageId, level: number, zapLevel: number): Pro
 export function* zapAllTdp(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
-  for (const { page } of tdp.roots) zapEntries(mmu, page);
+  const end = 512 ** mmu.rootLevel;
+  for (const { page: root } of tdp.roots) {
+    for (const zapLevel of zapLevels(mmu, tdp)) {
+      eachEntry(mmu, root, 0, end, zapLevel, (page, index, level) => {
+        if (level === zapLevel) setTdpSpte(mmu, page, index, 0, mmu.pool.emptyHi);
+      });
+    }
+  }
   freeRemoved(mmu, tdp);
   yield mmu.lock.release;
-}
-
-/** Takes out all that a page links, without freeing it. Under `mmu_lock`, to write. */
-export function zapEntries(mmu: Mmu, page: PageId): void {
-  const { pool } = mmu;
-  for (let index = 0; index < 512; index++) {
-    if (mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) setTdpSpte(mmu, page, index, 0, 0);
-  }
 }
 
 /** Lets the TDP MMU's own hold on its roots go at the end of a VM (`kvm_mmu_uninit_tdp_mmu`). */

@@ -44,13 +44,27 @@ export function setTdpSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi
  */
 function changeSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi: number, shared: boolean): void {
   const { pool, counters } = mmu;
-  const level = levelOf(pool.role[page]);
   const oldLo = pool.lo(page, index);
   const oldHi = pool.hi(page, index);
   mmu.execution.touched |= WRITES_TABLES;
   counters.counts[Work.sptesWritten]++;
   if (oldLo === lo && oldHi === hi) return;
   mmu.setSpte(page, index, lo, hi);
+  keepBooks(mmu, page, index, oldLo, oldHi, lo, hi, shared);
+}
+
+/** What follows from an entry that was written (`handle_changed_spte`): counts and tables. The entry itself stays as it is. */
+export function keepBooks(
+  mmu: Mmu,
+  page: PageId,
+  index: number,
+  oldLo: number,
+  oldHi: number,
+  lo: number,
+  hi: number,
+  shared: boolean,
+): void {
+  const level = levelOf(mmu.pool.role[page]);
   traceChange(mmu, page, index, oldLo, oldHi, lo, hi);
   const wasPresent = mmu.isPresent(oldLo, oldHi);
   const isPresent = mmu.isPresent(lo, hi);
@@ -79,15 +93,15 @@ function removeTable(mmu: Mmu, page: PageId, shared: boolean): void {
   for (let index = 0; index < 512; index++) {
     const lo = pool.lo(page, index);
     const hi = pool.hi(page, index);
-    if ((lo | hi) === 0) {
-      if (shared) pool.set(page, index, REMOVED_SPTE, 0);
+    if (pool.isEmpty(lo, hi)) {
+      if (shared) pool.set(page, index, REMOVED_SPTE, pool.emptyHi);
       continue;
     }
     if (mmu.layout.isMmio(lo, hi)) {
       if (!shared) continue;
       counters.counts[Work.mmioSptesZapped]++;
     }
-    changeSpte(mmu, page, index, REMOVED_SPTE, 0, shared);
+    changeSpte(mmu, page, index, REMOVED_SPTE, pool.emptyHi, shared);
   }
   forget(mmu, page);
 }

@@ -11,6 +11,15 @@ export interface TdpMmuRules {
    * it sets the `dirty-bit` (page modification logging).
    */
   readonly dirtyLog: "write-protected" | "dirty-bit";
+  /** Whether a fault that needs a smaller page splits the large one (6.12), and does not zap it (6.1). */
+  readonly splitsInFault?: boolean;
+  /**
+   * When the books are kept of an entry that is frozen, flushed and then cleared: after that (6.12), so what it linked is
+   * taken apart last, or when it is frozen (6.1).
+   */
+  readonly booksAfterFlush?: boolean;
+  /** The level whose entries go first when a root is zapped: 3 (6.1), or 1, so all mappings of 4 KiB (6.12). 3 unless told. */
+  readonly firstZapLevel?: 1 | 3;
 }
 
 /** A root of the TDP MMU: the MMU itself holds on to it until it has been invalidated and zapped. */
