@@ -28,3 +28,5 @@ export * from "./emulate.ts";
 export * from "./set_memory_region.ts";
 export * from "./hash_vm.ts";
 export * from "./oracle.ts";
+export * from "./identity_guest.ts";
+export * from "./guest_memory.ts";
