@@ -29,4 +29,3 @@ export * from "./set_memory_region.ts";
 export * from "./hash_vm.ts";
 export * from "./oracle.ts";
 export * from "./identity_guest.ts";
-export * from "./guest_memory.ts";
