@@ -1,44 +1,23 @@
 import { type ConformanceWorld, none, STRATEGIES, testStrategy, type WorldFactory } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
 import { narrowEra } from "@mmu-lab/invalidation";
-import { PAGING_4_LEVEL } from "@mmu-lab/paging";
 import { assertEquals } from "@std/assert";
 import { FLAT_GUEST, type Guest } from "./guest.ts";
-import type { HostRegion } from "./host_memory.ts";
+import { IDENTITY_GUEST, IDENTITY_SLOT, IDENTITY_TABLES } from "./identity_guest.ts";
 import { type Profile, withStrategy } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
 import { Vm } from "./vm.ts";
 
 const MEMORY = 0x7f0000000000;
 
-/** Page tables of a guest that map 4 GiB to themselves, in memory of their own: entries of 1 GiB. */
-const TABLES_GPA = 0x7f_0000_0000;
-const TABLES: HostRegion = {
-  hva: 0x7ffe_0000_0000,
-  size: 0x2000,
-  contents: [
-    [0, TABLES_GPA % 2 ** 32 + 0x1007, 0x7f],
-    ...[0, 1, 2, 3].map(
-      (i): [number, number, number] => [0x1000 + 8 * i, i * 2 ** 30 + 0xe7, 0],
-    ),
-  ],
-};
-const IDENTITY: Guest = {
-  ...FLAT_GUEST,
-  tables: { cr3: TABLES_GPA, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true, gigabytePages: true } },
-};
-
 /** The conformance suite's world on a whole machine: one vCPU with the MMIO cache of 3.17. */
 function machineWorld(profile: Profile, guest: Guest = FLAT_GUEST): WorldFactory {
   return (strategy, era): ConformanceWorld => {
     const vm = new Vm(withStrategy({ ...profile, era }, () => strategy, strategy.name), {
       guest,
-      hostMemory: [TABLES],
+      hostMemory: [IDENTITY_TABLES],
     });
-    if (guest !== FLAT_GUEST) {
-      const { hva: userspaceAddr, size } = TABLES;
-      assertEquals(vm.memslot({ id: 100, gpa: TABLES_GPA, size, flags: 0, userspaceAddr }), 0);
-    }
+    if (guest !== FLAT_GUEST) assertEquals(vm.memslot(IDENTITY_SLOT), 0);
     vm.createVcpu();
     const slots = new Map<number, { gpa: number; size: number; flags: number }>();
     const change = (id: number, slot: { gpa: number; size: number; flags: number }) => {
@@ -66,7 +45,7 @@ const { cacheRule } = PROFILES.linux_3_17_ept;
 const ONE_STEP = { world: machineWorld({ ...PROFILES.linux_3_11_ept, cacheRule }), era: narrowEra(ERAS.G1, 4) };
 const NESTED = { world: machineWorld({ ...PROFILES.linux_3_11_npt, cacheRule }), era: narrowEra(ERAS.G1b, 4) };
 const SHADOW = {
-  world: machineWorld({ ...PROFILES.linux_3_11_shadow, cacheRule }, IDENTITY),
+  world: machineWorld({ ...PROFILES.linux_3_11_shadow, cacheRule }, IDENTITY_GUEST),
   era: narrowEra(ERAS.G1, 4),
 };
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };

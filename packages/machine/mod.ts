@@ -28,3 +28,4 @@ export * from "./emulate.ts";
 export * from "./set_memory_region.ts";
 export * from "./hash_vm.ts";
 export * from "./oracle.ts";
+export * from "./identity_guest.ts";

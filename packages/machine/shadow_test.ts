@@ -6,7 +6,7 @@
  */
 import { type FaultRules, PAGING_4_LEVEL, PAGING_OFF, PAGING_PAE, walkShadow } from "@mmu-lab/paging";
 import { PAGING_32BIT, WALK_RULES_3_11 } from "@mmu-lab/paging";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Profile } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
 import { runBesideTables } from "./testdata/shadow_run.ts";
@@ -243,4 +243,41 @@ Deno.test("a guest changes from paging off to 32-bit tables, PAE and long mode",
   assertEquals(vm.access(0, "read", 0x10008, 8).value, 0x5678n);
   assertEquals(vm.access(0, "read", 0xd0000000, 4).kind, "mmio");
   assertEquals(vm.loadCr3(0, 0xd0000000), false);
+});
+
+/** Two vCPUs; table 5 maps linear pages from 0x200 on, and vCPU 0 writes it as page 1, with a TLB entry for that. */
+function twoVcpus(): Vm {
+  const vm = guestOf(PROFILES.linux_3_11_shadow);
+  vm.createVcpu();
+  vm.writeHost(HOST + 0x3008, 0x5067n);
+  setEntry(vm, 1, 0x5067n);
+  for (const frame of [0x10, 0x11, 0x12]) vm.writeHost(HOST + frame * 4096, BigInt(frame));
+  vm.access(0, "write", 0x1000, 8, 0x10067n);
+  return vm;
+}
+
+Deno.test("a table that begins to be shadowed is write-protected on all vCPUs", () => {
+  const vm = twoVcpus();
+  assertEquals(vm.access(1, "read", 0x200000, 8).value, 0x10n);
+  vm.access(0, "write", 0x1000, 8, 0x11067n);
+  vm.invlpg(1, 0x200000);
+  assertEquals(vm.access(1, "read", 0x200000, 8).value, 0x11n);
+});
+
+Deno.test("a table that is synced is write-protected on all vCPUs again", () => {
+  const vm = twoVcpus();
+  // Another entry keeps the page from being zapped as worthless.
+  vm.writeHost(HOST + 0x5008, 0x12067n);
+  for (const gva of [0x200000, 0x201000]) vm.access(1, "read", gva, 8);
+  for (const [cr3Loads, frame] of [[1, 0x11], [2, 0x12], [3, 0x10]] as const) {
+    vm.access(0, "write", 0x1000, 8, BigInt(frame) << 12n | 0x67n);
+    vm.loadCr3(1, 0x1000);
+    assertEquals(vm.access(1, "read", 0x200000, 8).value, BigInt(frame), `${cr3Loads} loads of CR3`);
+  }
+});
+
+Deno.test("a guest with 32-bit addresses does not get beyond 4 GiB", () => {
+  const vm = new Vm(PROFILES.linux_3_11_shadow);
+  vm.createVcpu();
+  assertThrows(() => vm.access(0, "read", 0xfffffffe, 4), RangeError, "this guest has 32-bit addresses");
 });

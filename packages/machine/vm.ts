@@ -215,6 +215,12 @@ export class Vm {
 
   /** The same, for a scheduler and without `bigint`: the operand is what `vcpu.operand` holds. */
   accessProtocol(vcpu: Vcpu, kind: AccessKind, gva: number, size: AccessSize): Protocol<void> {
+    const { shadow } = vcpu.mmu;
+    if (shadow !== undefined && !shadow.hasFourLevels && gva + size > 2 ** 32) {
+      throw new RangeError(
+        `Cannot access 0x${gva.toString(16)}: this guest has 32-bit addresses; give it page tables of long mode`,
+      );
+    }
     vcpu.kind = kind;
     vcpu.gva = gva;
     vcpu.size = size;

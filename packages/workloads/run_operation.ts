@@ -1,4 +1,13 @@
-import { type AccessOutcome, type Profile, Vm, type VmOptions } from "@mmu-lab/machine";
+import {
+  type AccessOutcome,
+  FLAT_GUEST,
+  IDENTITY_GUEST,
+  IDENTITY_SLOT,
+  IDENTITY_TABLES,
+  type Profile,
+  Vm,
+  type VmOptions,
+} from "@mmu-lab/machine";
 import { MEM_LOG_DIRTY_PAGES, type MemoryRegion } from "@mmu-lab/memslots";
 import { RECORDER_4K_GUEST, RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
 import type { BulkFlagsOperation, Operation, Scenario } from "./scenario.ts";
@@ -14,7 +23,8 @@ export interface OperationResult {
 }
 
 /**
- * Makes the VM that a scenario starts with.
+ * Makes the VM that a scenario starts with. Where KVM shadows guest tables, the flat guest has some, in a memslot of its
+ * own, which map its memory to itself.
  *
  * @param scenario What is going to happen.
  * @param profile The kernel and processor.
@@ -25,15 +35,18 @@ export function vmForScenario(
   profile: Profile,
   options: Pick<VmOptions, "trace" | "userspace"> = {},
 ): Vm {
-  return new Vm(profile, {
-    ...(scenario.guest === "flat" ? {} : {
+  const shadowsFlat = scenario.guest === "flat" && profile.backend().shadowsGuestTables === true;
+  const vm = new Vm(profile, {
+    ...(scenario.guest === "flat" ? { guest: shadowsFlat ? IDENTITY_GUEST : FLAT_GUEST } : {
       guest: scenario.guest === "recorder" ? RECORDER_GUEST : RECORDER_4K_GUEST,
       userspace: RECORDER_USERSPACE,
     }),
-    hostMemory: scenario.hostMemory,
+    hostMemory: shadowsFlat ? [...scenario.hostMemory, IDENTITY_TABLES] : scenario.hostMemory,
     ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
     ...options,
   });
+  if (shadowsFlat) vm.memslot(IDENTITY_SLOT);
+  return vm;
 }
 
 /**

@@ -87,6 +87,7 @@ class World {
   #readOnly = false;
   #clock = 1;
   #unique = 0;
+  readonly #recent = [0, 1, 2, 3];
 
   constructor(run: ShadowRun) {
     this.#random = seededRandom(run.seed);
@@ -111,40 +112,35 @@ class World {
     this.vm.createVcpu();
     this.vm.createVcpu();
     this.vm.memslot({ id: 0, gpa: 0, size: FRAMES * 4096, flags: 0, userspaceAddr: HOST });
-    // A way to all tables: 1 -> 2 -> 3 -> 4 and 5, whose entries map the frames.
-    this.#poke(1, 0, 0x2007n);
-    this.#poke(2, 0, 0x3007n);
-    for (const table of [4, 5]) {
-      this.#poke(3, table - 4, BigInt(table << 12) | 7n);
-      for (let i = 0; i < WORDS; i++) this.#poke(table, i, BigInt((1 + i + (table - 4) * WORDS) << 12) | 7n);
-    }
+    this.#layTables();
     this.#noteChanges(false);
   }
 
   step(): string | undefined {
     const dice = this.#random(1000);
     const vcpu = this.#random(2);
-    if (dice < 880) return this.#access(vcpu);
-    if (dice < 920) {
+    if (dice < 875) return this.#access(vcpu);
+    if (dice < 915) {
       const page = this.#pageNumber();
       this.#tell(`vCPU ${vcpu}: invlpg 0x${(page * 4096).toString(16)}`);
       this.vm.invlpg(vcpu, page * 4096);
       this.#pageFlushed[vcpu].set(page, this.#clock++);
-    } else if (dice < 955) {
-      const frame = this.#random(4) === 0 ? 6 : 1;
+    } else if (dice < 945) {
+      const dice = this.#random(6);
+      const frame = dice === 0 ? 1 + this.#random(FRAMES - 1) : dice === 1 ? 6 : 1;
       this.#tell(`vCPU ${vcpu}: CR3 = frame ${frame}`);
       this.vm.loadCr3(vcpu, frame * 4096);
       this.#cr3[vcpu] = frame;
       this.#flushed[vcpu] = this.#clock++;
-    } else if (dice < 965) {
+    } else if (dice < 955) {
       this.#user[vcpu] = !this.#user[vcpu];
       this.#tell(`vCPU ${vcpu}: ${this.#user[vcpu] ? "user" : "supervisor"}`);
       this.vm.setUserMode(vcpu, this.#user[vcpu]);
-    } else if (dice < 985) this.#changeSlot();
-    else if (dice < 990) {
+    } else if (dice < 970) this.#changeSlot();
+    else if (dice < 974) {
       this.#tell("sweep");
       this.vm.sweep();
-    } else if (dice < 992) this.#repair();
+    } else if (dice < 990) this.#repair();
     else if (this.#hostWrites) {
       const [frame, index, entry] = [1 + this.#random(6), this.#random(WORDS), this.#entry()];
       if (this.#isUpperTable(frame)) return undefined;
@@ -170,15 +166,20 @@ class World {
   /** What guests do after a while: tables as they were at first, KVM told by a memslot that goes. */
   #repair(): void {
     this.#tell("program: repairs the tables");
-    this.#poke(1, 0, 0x2007n);
-    this.#poke(6, 0, 0x2007n);
-    this.#poke(2, 0, 0x3007n);
-    for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
-    for (let i = 0; i < WORDS; i++) this.#poke(4, i, BigInt((1 + i) << 12) | 7n);
+    this.#layTables();
     this.#noteChanges(true);
     this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
     this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
     this.#allFlushed();
+  }
+
+  /** Tables at first: 1, or 6, leads by 2 and 3 to 4 and 5. Table 4 maps frames 4, 5 and 6, and table 5 those above. */
+  #layTables(): void {
+    for (const root of [1, 6]) this.#poke(root, 0, 0x2007n);
+    this.#poke(2, 0, 0x3007n);
+    for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
+    for (const [i, frame] of [4, 5, 6, 10].entries()) this.#poke(4, i, BigInt(frame << 12) | 7n);
+    for (const [i, frame] of [3, 2, 1, 7].entries()) this.#poke(5, i, BigInt(frame << 12) | 7n);
   }
 
   #changeSlot(): void {
@@ -368,7 +369,15 @@ class World {
     return BigInt(frame) << 12n | BigInt(flags) | (this.#random(40) === 0 ? 1n << 45n : 0n);
   }
 
+  /** A linear page: often one that was used just now, so that what is remembered of it is used. */
   #pageNumber(): number {
+    if (this.#random(2) === 0) return this.#recent[this.#random(this.#recent.length)];
+    const page = this.#anyPage();
+    this.#recent[this.#random(this.#recent.length)] = page;
+    return page;
+  }
+
+  #anyPage(): number {
     const upper = this.#random(8) === 0 ? this.#random(2) : 0;
     const third = this.#random(8) === 0 ? this.#random(2) : 0;
     return ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
