@@ -21,6 +21,16 @@ export type Prelude =
   | ({ readonly op: "access"; readonly vcpu: number } & CheckAccess)
   | ({ readonly op: "memslot" } & MemoryRegion);
 
+/** An entry of a guest's page table. */
+export interface GuestMapping {
+  /** The linear page, which accesses name as their `gfn`. */
+  readonly page: number;
+  /** The frame it leads to. */
+  readonly gfn: Gfn;
+  /** Bits 11:0 of the entry, such as 0x27: present, writable, user, accessed. */
+  readonly bits: number;
+}
+
 /** A small scenario. */
 export interface CheckScenario {
   /** A short name. */
@@ -29,6 +39,13 @@ export interface CheckScenario {
   readonly summary: string;
   /** What happens first, in order; the vCPUs are there already. */
   readonly prelude: readonly Prelude[];
+  /**
+   * Page tables of the guest's own, for kernels that shadow them: where each linear page leads, and the low bits of its
+   * entry. Without, the guest has paging off.
+   */
+  readonly tables?: readonly GuestMapping[];
+  /** What the program that runs the VM writes over such entries, in order, without telling KVM. */
+  readonly rewrites?: readonly GuestMapping[];
   /** For each vCPU, its accesses in order. */
   readonly vcpus: readonly (readonly CheckAccess[])[];
   /** Whether the vCPUs make their accesses over and over, for ever. */

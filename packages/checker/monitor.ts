@@ -14,8 +14,15 @@ export type Settled = "returned" | "published";
 const RAM = 1;
 const MMIO = 2;
 
-/** Exits that one access may cause while no update runs: one a table level, and some for requests of others. */
-const EXITS_PER_ACCESS = 8;
+/** What a {@linkcode Monitor} allows. */
+export interface MonitorOptions {
+  /** When a change counts as made. */
+  readonly settled: Settled;
+  /** Exits that one access may cause while no update runs. */
+  readonly exitsPerAccess: number;
+  /** The frames that a page may lead to that is accessed: itself, unless the guest has tables of its own. */
+  readonly framesOf: (page: number) => readonly Gfn[];
+}
 
 /**
  * Watches a VM for accesses that are answered wrongly (facts sheet 5, "suggested abstract state"; S1 of section 11):
@@ -28,7 +35,7 @@ export class Monitor {
   /** What is wrong, once something is. */
   broken: string | undefined;
   readonly #vm: Vm;
-  readonly #settled: Settled;
+  readonly #options: MonitorOptions;
   readonly #gfns: readonly Gfn[];
   /** For each address space and gfn, how many updates that concern it run now. */
   readonly #changing: number[][];
@@ -50,13 +57,13 @@ export class Monitor {
    * Begins to watch.
    *
    * @param vm The VM.
-   * @param gfns The frames that are accessed.
-   * @param settled When a change counts as made.
+   * @param gfns The frames, or linear pages, that are accessed.
+   * @param options What is allowed.
    */
-  constructor(vm: Vm, gfns: readonly Gfn[], settled: Settled) {
+  constructor(vm: Vm, gfns: readonly Gfn[], options: MonitorOptions) {
     this.#vm = vm;
     this.#gfns = gfns;
-    this.#settled = settled;
+    this.#options = options;
     this.#changing = vm.memslots.map(() => gfns.map(() => 0));
     this.#exitsSeen = vm.mmu.counters.counts[Work.exits];
   }
@@ -75,7 +82,7 @@ export class Monitor {
   #exited(vcpu: number): void {
     this.#vm.execution.touched |= READS_MEMSLOTS;
     if (this.#updates > 0) return;
-    if (++this.#exits[vcpu] > EXITS_PER_ACCESS) {
+    if (++this.#exits[vcpu] > this.#options.exitsPerAccess) {
       this.broken ??= `progress: vCPU ${vcpu} left the guest ${this.#exits[vcpu]} times for one access, in peace`;
     }
   }
@@ -143,15 +150,19 @@ export class Monitor {
 
   #now(vcpu: number, at: number): number {
     const { asId } = this.#vm.vcpu(vcpu).mmu;
-    const slot = this.#vm.memslots[asId].active.find(this.#gfns[at]);
-    const visible = slot === undefined || slot.invalid ? MMIO : RAM;
+    let visible = 0;
+    for (const gfn of this.#options.framesOf(this.#gfns[at])) {
+      const slot = this.#vm.memslots[asId].active.find(gfn);
+      visible |= slot === undefined || slot.invalid ? MMIO : RAM;
+    }
     if (this.#changing[asId][at] === 0) return visible;
-    return this.#settled === "returned" ? RAM | MMIO : visible | RAM;
+    return this.#options.settled === "returned" ? RAM | MMIO : visible | RAM;
   }
 
   #mark({ gpa, size, asId = 0 }: MemoryRegion, by: number): void {
-    this.#gfns.forEach((gfn, at) => {
-      if (gfn * 4096 >= gpa && gfn * 4096 < gpa + size) this.#changing[asId][at] += by;
+    this.#gfns.forEach((page, at) => {
+      const concerns = this.#options.framesOf(page).some((gfn) => gfn * 4096 >= gpa && gfn * 4096 < gpa + size);
+      if (concerns) this.#changing[asId][at] += by;
     });
   }
 }

@@ -8,6 +8,7 @@ import { vmWorld } from "./vm_world.ts";
 import type { UpdatePhase } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import type { Protocol, StateHasher } from "@mmu-lab/protocol";
+import { mmioLayout } from "@mmu-lab/spte-encoding";
 
 /** The kernel with a generation of 3 bits. */
 function narrow(name: string): Profile {
@@ -219,5 +220,25 @@ for (const scenario of ["create-used", "flags"]) {
     const every = explore(() => Object.assign(world(), { saysWhatItTouches: () => false }));
     assertEquals(fewer.states, every.states);
     assert(fewer.runs < every.runs);
+  });
+}
+
+for (const scenario of ["create-used", "flags"]) {
+  Deno.test(`the rules of 2014 on a shadow MMU are sound in every interleaving of '${scenario}', tables included`, () => {
+    const base = PROFILES.linux_3_11_shadow;
+    const layout = mmioLayout("linux_3_17_shadow");
+    const kernel: Profile = {
+      ...base,
+      era: narrow("linux_3_17_ept").era,
+      layout: () => layout,
+      cacheRule: PROFILES.linux_3_17_ept.cacheRule,
+      faultRules: { ...base.faultRules, unexpectedSpte: "retry" },
+    };
+    const tables = [{ page: 0xd0000, gfn: 0xd0000, bits: 0x67 }];
+    const world = () => vmWorld(kernel, { ...CHECK_SCENARIOS[scenario], tables });
+    const report = explore(world);
+    assertEquals(report.violation, undefined);
+    assert(report.exhaustive);
+    assertEquals(auditStates(world, 50, 2013).mismatch, undefined);
   });
 }

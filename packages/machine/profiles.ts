@@ -102,7 +102,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
   faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
-  slotLimits: { userSlots: 32764, privateSlots: 3 },
+  slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
 };

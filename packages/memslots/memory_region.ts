@@ -33,6 +33,11 @@ export interface MemslotLimits {
   readonly userSlots: number;
   /** Slots that KVM makes for itself: ids from `userSlots` on (3). */
   readonly privateSlots: number;
+  /**
+   * Whether it is worked out anew for a slot that moves where large pages may map it (edd4fa37baa6, 5.6); before, a slot
+   * kept the limits of its first place. No unless told.
+   */
+  readonly moveRenewsLargePages?: boolean;
 }
 
 /** A memslot change that passed every check. */
@@ -95,7 +100,9 @@ export function classifyChange(
       userspaceAddr,
       invalid: false,
       dirtyBitmap: logs ? old?.dirtyBitmap ?? new Uint32Array(Math.ceil(npages / 32)) : null,
-      largePageLimits: old?.largePageLimits ?? largePageLimits(baseGfn, npages, userspaceAddr),
+      largePageLimits: old === undefined || (kind === "move" && limits.moveRenewsLargePages)
+        ? largePageLimits(baseGfn, npages, userspaceAddr)
+        : old.largePageLimits,
     },
   };
 }

@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type ClassifiedChange, classifyChange, EEXIST, EINVAL, ENOENT, type MemoryRegion } from "./memory_region.ts";
+import {
+  type ClassifiedChange,
+  classifyChange,
+  EEXIST,
+  EINVAL,
+  ENOENT,
+  type MemoryRegion,
+  type MemslotLimits,
+} from "./memory_region.ts";
 import { MEM_LOG_DIRTY_PAGES, MEM_READONLY } from "./memslot.ts";
 import { MemslotSet } from "./memslot_set.ts";
 
@@ -94,6 +102,16 @@ Deno.test("classifyChange() lets a move overlap the slot's own place, and anythi
   assertEquals(accepted(ONE, { gpa: 0x101000 }).kind, "move");
   const withPrivate = ONE.with(accepted(ONE, { id: 127, gpa: 0x200000 }).new!);
   assertEquals(accepted(withPrivate, { id: 1, gpa: 0x200000 }).kind, "create");
+});
+
+Deno.test("classifyChange() works out anew where large pages may map a slot that moves, if the kernel does", () => {
+  const region: MemoryRegion = { ...RAM, gpa: 0x200000, size: 0x400000 };
+  const created = classifyChange(NONE, region, LIMITS) as ClassifiedChange;
+  const set = NONE.with(created.new!);
+  const misplaced = (limits: MemslotLimits) =>
+    (classifyChange(set, { ...region, gpa: 0x201000 }, limits) as ClassifiedChange).new!.largePageLimits[0].all;
+  assertEquals(created.new!.largePageLimits[0].all, false);
+  assertEquals([misplaced(LIMITS), misplaced({ ...LIMITS, moveRenewsLargePages: true })], [false, true]);
 });
 
 Deno.test("classifyChange() looks in the kernel's order: EINVAL of any kind comes before EEXIST", () => {

@@ -40,8 +40,8 @@ export interface Memslot {
   /** One bit a page, or `null` when dirty pages are not logged. */
   readonly dirtyBitmap: Uint32Array | null;
   /**
-   * Limits of large pages for levels 2 and 3, at index 0 and 1. Computed when the slot is created and, as in 3.11,
-   * not again when it is moved (`kvm_arch_create_memslot`, 3.11 x86.c).
+   * Limits of large pages for levels 2 and 3, at index 0 and 1. Computed when the slot is created; whether again when it is
+   * moved is one of `MemslotLimits` (`kvm_arch_create_memslot`, 3.11 x86.c, does not).
    */
   readonly largePageLimits: readonly [LargePageLimits, LargePageLimits];
 }

@@ -31,22 +31,17 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     yield* syncRoots(mmu, vcpu);
   }
   if (vcpu.root !== NO_PAGE) return;
-  if (mmu.tdp !== undefined) {
-    yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
-    vcpu.flushRequested = true;
-    return;
-  }
-  if (vcpu.shadow !== undefined) {
+  if (mmu.tdp !== undefined) yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
+  else if (vcpu.shadow !== undefined) {
     yield* allocateShadowRoots(mmu, vcpu);
     yield* syncRoots(mmu, vcpu);
-    vcpu.flushRequested = true;
-    return;
+  } else {
+    yield mmu.lock.acquire;
+    makePagesAvailable(mmu);
+    vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
+    mmu.pool.rootCount[vcpu.root]++;
+    yield mmu.lock.leave;
   }
-  yield mmu.lock.acquire;
-  makePagesAvailable(mmu);
-  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
-  mmu.pool.rootCount[vcpu.root]++;
-  yield mmu.lock.leave;
   vcpu.flushRequested = true;
 }
 

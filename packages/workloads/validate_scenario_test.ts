@@ -65,6 +65,12 @@ Deno.test("validateScenario() wants vCPUs created in order, and before their use
   rejectsOperations([READ], "operations[0].vcpu", 'put {"op":"vcpu-create","vcpu":0} before it');
   rejectsOperations([{ op: "vcpu-create", vcpu: 1 }], "operations[0].vcpu", "is 1, out of order; write 0");
   rejectsOperations([...START, { op: "vcpu-start", vcpu: 1 }], "operations[1].vcpu", "does not exist");
+  rejectsOperations([{ op: "set-smm", vcpu: 0, on: true }], "operations[0].vcpu", "does not exist");
+});
+
+Deno.test("validateScenario() wants to know whether system management mode is entered or left", () => {
+  rejectsOperations([...START, { op: "set-smm", vcpu: 0 }], "operations[1].on", "write true or false");
+  rejectsOperations([...START, { op: "set-smm", vcpu: 0, on: 1 }], "operations[1].on", "is 1; write true or false");
 });
 
 Deno.test("validateScenario() knows what the recorder's guest can do", () => {

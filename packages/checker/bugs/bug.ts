@@ -6,7 +6,7 @@
  */
 import type { Profile } from "@mmu-lab/machine";
 import type { CheckScenario } from "../check_scenario.ts";
-import type { Settled } from "../monitor.ts";
+import type { VmWorldOptions } from "../vm_world.ts";
 
 /** The commit that ended a bug. */
 export interface BugFix {
@@ -36,6 +36,6 @@ export interface Bug {
   readonly fixed: () => Profile;
   /** Where it shows. */
   readonly scenario: CheckScenario;
-  /** When a memslot change counts as made; `returned` unless told. */
-  readonly settled?: Settled;
+  /** When a memslot change counts as made, and how many exits an access may cause; as usual unless told. */
+  readonly world?: VmWorldOptions;
 }

@@ -137,3 +137,32 @@ export const CREATE_IN_SMM: CheckScenario = {
   vcpus: [[{ ...READ, smm: true }]],
   updates: [{ ...SLOT, asId: 1 }],
 };
+
+/** Present, writable, user, accessed, and not yet dirty. */
+const CLEAN = 0x27;
+/** The same, dirty. */
+const DIRTY = 0x67;
+/** A linear page, and a frame of RAM beside the guest's tables. */
+const PAGE = 0x30;
+const FRAME = 0x20;
+
+/** The program rewrites a guest's entry, from RAM to a page without slot, while the vCPU reads and then writes (B25). */
+export const REWRITE_TO_MMIO: CheckScenario = {
+  name: "rewrite-to-mmio",
+  summary: "an entry of the guest's page table, written by the program, leads from RAM to a page without slot",
+  prelude: [],
+  tables: [{ page: PAGE, gfn: FRAME, bits: CLEAN }],
+  rewrites: [{ page: PAGE, gfn: GFN, bits: DIRTY }],
+  vcpus: [[{ kind: "read", gfn: PAGE }, { kind: "write", gfn: PAGE }]],
+  updates: [],
+};
+
+/** A page is used whose entry in the guest's table has neither accessed nor dirty bit (B27). */
+export const CLEAN_ENTRY: CheckScenario = {
+  name: "clean-entry",
+  summary: "a page is used for the first time, and its accessed bit must be set",
+  prelude: [],
+  tables: [{ page: PAGE, gfn: FRAME, bits: 7 }],
+  vcpus: [[{ kind: "read", gfn: PAGE }]],
+  updates: [],
+};

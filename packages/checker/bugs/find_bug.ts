@@ -22,7 +22,7 @@ export interface FoundBug {
  * @param profile The kernel; the one that has the bug unless told.
  */
 export function bugWorld(bug: Bug, profile: Profile = bug.profile()): WorldFactory {
-  return () => vmWorld(profile, bug.scenario, { settled: bug.settled ?? "returned" });
+  return () => vmWorld(profile, bug.scenario, bug.world);
 }
 
 /**

@@ -1,10 +1,17 @@
-import { generation } from "@mmu-lab/invalidation";
-import { PROFILES } from "@mmu-lab/machine";
+import { generation, narrowEra } from "@mmu-lab/invalidation";
+import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { ERAS } from "@mmu-lab/memslots";
-import { FAULT_RULES_3_11, type FaultRules } from "@mmu-lab/paging";
+import { FAULT_RULES_3_11, type FaultRules, WALK_RULES_3_11 } from "@mmu-lab/paging";
 import { linux44, linux513, startingAt } from "./_kernels.ts";
 import type { Bug } from "./bug.ts";
-import { CREATE_USED_BY_BOTH, DELETE_UNUSED, NO_UPDATE, WRAP_BESIDE_ENDLESS } from "./bug_scenarios.ts";
+import {
+  CLEAN_ENTRY,
+  CREATE_USED_BY_BOTH,
+  DELETE_UNUSED,
+  NO_UPDATE,
+  REWRITE_TO_MMIO,
+  WRAP_BESIDE_ENDLESS,
+} from "./bug_scenarios.ts";
 
 /** 5.13 with a wrap that zaps in one of two ways. */
 function wrapZapping(wrapZap: "everything" | "walk-with-breaks") {
@@ -20,6 +27,23 @@ function beginningAt(start: number) {
 function overwriting(invalidSlot: FaultRules["invalidSlot"]) {
   const { faultRules } = PROFILES.linux_5_13_ept;
   return linux513({ faultRules: { ...faultRules, invalidSlot, mappingUnderMmio: "overwritten" } });
+}
+
+/** 3.11 on Intel without EPT, without B23, with some other parts. */
+function shadow311(parts: Partial<Profile>): Profile {
+  const base = PROFILES.linux_3_11_shadow;
+  const faultRules = { ...base.faultRules, unexpectedSpte: "retry" as const };
+  return { ...base, faultRules, era: narrowEra(ERAS.G1, 3), ...parts };
+}
+
+/** The same with one of the answers to a mapping where an MMIO spte is to be written. */
+function shadowWriting(mappingUnderMmio: FaultRules["mappingUnderMmio"]): Profile {
+  return shadow311({ faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry", mappingUnderMmio } });
+}
+
+/** The same with one of the places for the copy of a guest entry that a walk has changed. */
+function shadowKeeping(updatedCopy: "own-level" | "level-above"): Profile {
+  return shadow311({ walkRules: { ...WALK_RULES_3_11, updatedCopy } });
 }
 
 /** What goes wrong among actors, with nothing stale in it. */
@@ -68,5 +92,31 @@ export const RACE_BUGS: readonly Bug[] = [
     profile: () => overwriting("mmio"),
     fixed: () => overwriting("retry"),
     scenario: DELETE_UNUSED,
+  },
+  {
+    id: "B25",
+    title: "an MMIO spte is written over the mapping of another page that was there before",
+    kernels: "5.13 to 2026",
+    fixedBy: {
+      commit: undefined,
+      subject: "KVM: x86/mmu: Drop/zap existing present SPTE even when creating an MMIO SPTE",
+    },
+    note: "CVE-2026-23401, introduced by a54aa15c6bda. Its kernel is 3.11's shadow MMU with that order of things.",
+    breaks: "kernel warning",
+    profile: () => shadowWriting("overwritten"),
+    fixed: () => shadowWriting("dropped"),
+    scenario: REWRITE_TO_MMIO,
+  },
+  {
+    id: "B27",
+    title: "the walker keeps a guest entry that it has changed one level too high, and the fault is tried again",
+    kernels: "3.11",
+    fixedBy: { commit: undefined, subject: "the right index of walker->ptes" },
+    note: "An access that finds its accessed bit clear needs one exit more than it must.",
+    breaks: "progress",
+    profile: () => shadowKeeping("level-above"),
+    fixed: () => shadowKeeping("own-level"),
+    scenario: CLEAN_ENTRY,
+    world: { exitsPerAccess: 1 },
   },
 ];

@@ -53,7 +53,7 @@ export const STALE_BUGS: readonly Bug[] = [
     profile: linux44,
     fixed: () => linux44({ cacheRule: { generation: "full", skipWhileInFlux: true } }),
     scenario: CREATE_UNUSED,
-    settled: "published",
+    world: { settled: "published" },
   },
   {
     id: "B04",
