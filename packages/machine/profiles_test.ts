@@ -28,6 +28,8 @@ Deno.test("PROFILES differ in what the kernels differ in", () => {
   assertEquals(PROFILES.linux_3_11_ept.cacheRule.generation, "none");
   assertEquals(PROFILES.linux_3_17_ept.cacheRule.generation, "full");
   assertEquals(PROFILES.linux_3_10_ept.flushSlot, "walk-all");
+  assertEquals(PROFILES.linux_6_12_ept_tdp.flushSlot, "obsolete-all");
+  assertEquals(PROFILES.linux_6_12_ept_tdp_slotzap.flushSlot, "slot-range");
 });
 
 Deno.test("withStrategy() changes the strategy and the name, and nothing else", () => {
@@ -49,6 +51,7 @@ for (
     ["linux_4_11_ept", 0xfff00000fee00daen],
     ["linux_5_13_ept", 0xfee00006n],
     ["linux_6_1_npt_tdp", 0x80000fee00007n],
+    ["linux_6_12_npt_tdp_slotzap", 0x80000fee00007n],
   ] as const
 ) {
   Deno.test(`${name} makes the MMIO spte of the facts sheet`, () => {

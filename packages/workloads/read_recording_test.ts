@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseTraceText, TraceSyntaxError } from "@mmu-lab/tracing";
-import { readRecording, readRecordingStream } from "./read_recording.ts";
+import { QUIRK_SLOT_ZAP_ALL, readRecording, readRecordingStream } from "./read_recording.ts";
 import type { MemslotOperation } from "./scenario.ts";
 import { recordedLines, recordingOf, traceOf } from "./testdata/open.ts";
 import { UnmodelledOperationError } from "./unmodelled_operation_error.ts";
@@ -171,6 +171,17 @@ Deno.test("readRecording() takes map and remap for writes to guest tables by the
     { op: "host-write", hva: 0x7f0000010000, value: "0xd0000003", seq: 1 },
     { op: "host-write", hva: 0x7f0000010000, value: "0xe0000067", seq: 2 },
   ]);
+});
+
+Deno.test("readRecording() knows which quirk was disabled, and refuses others", () => {
+  const done = (seq: number) => `seq=${seq} op=done ret=0`;
+  const create = ["seq=2 op=vcpu_create vcpu=0", done(2)];
+  const { disabledQuirks, operations } = read(["seq=1 op=disable_quirks mask=0x80", done(1), ...create]);
+  assertEquals([disabledQuirks, operations.length], [QUIRK_SLOT_ZAP_ALL, 1]);
+  assertEquals(read(create).disabledQuirks, 0);
+  assertThrows(() => read(["seq=1 op=disable_quirks mask=0x81"]), UnmodelledOperationError, "quirks 0x81");
+  const late = [...create, "seq=3 op=disable_quirks mask=0x80"];
+  assertThrows(() => read(late), UnmodelledOperationError, "disabled first");
 });
 
 Deno.test("readRecording() names an operation that is not modelled", () => {

@@ -3,7 +3,7 @@ import { auditBooks } from "../books.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../pferr.ts";
 import { zapAllPages } from "../zap.ts";
 import { applySlotFlags } from "./dirty_log.ts";
-import { TinyTdp } from "./testdata/tiny_tdp.ts";
+import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
 
 const EXCHANGE = "compare and exchange the spte";
 const MARK = "read the generation and write the MMIO spte";
@@ -71,6 +71,44 @@ Deno.test("tdpMap() splits a large page where a fault needs a small one: first i
   tiny.handle(6);
   assertEquals([tiny.mapped(6), tiny.mapped(7)], ["1:6", "none"]);
   assertEquals([tiny.mmu.stats.pages_4k, tiny.mmu.stats.pages_2m, tiny.vcpu.flushRequested], [1, 0, true]);
+  assertEquals(auditBooks(tiny.mmu), []);
+});
+
+Deno.test("tdpMap() of 6.12 splits a large page where a fault needs a small one: nothing goes, nothing is flushed", () => {
+  const rules = { ...LIKE_6_12.rules, eagerPageSplit: false };
+  const tiny = new TinyTdp(rules, { ...LIKE_6_12.options, transparentHuge: true });
+  tiny.slot({ size: 0x400000 });
+  tiny.handle(6);
+  tiny.slot({ size: 0x400000, flags: 1 });
+  tiny.vcpu.flushRequested = false;
+  tiny.handle(6);
+  assertEquals([tiny.mapped(6), tiny.mapped(7)], ["1:6", "1:7"]);
+  assertEquals([tiny.mmu.stats.pages_4k, tiny.mmu.stats.pages_2m, tiny.vcpu.flushRequested], [512, 0, false]);
+  assertEquals(auditBooks(tiny.mmu), []);
+});
+
+Deno.test("tdpMap() of 6.12 tries again where another vCPU was faster to split, and keeps one table", () => {
+  const rules = { ...LIKE_6_12.rules, eagerPageSplit: false };
+  const tiny = new TinyTdp(rules, { ...LIKE_6_12.options, transparentHuge: true });
+  tiny.slot({ size: 0x400000 });
+  tiny.handle(6);
+  tiny.slot({ size: 0x400000, flags: 1 });
+  const other = tiny.addVcpu();
+  const slow = tiny.faultProtocol(6);
+  const go = tiny.until(slow, EXCHANGE, 1, 0);
+  tiny.handle(6, 0, other);
+  go();
+  assertEquals(tiny.finish(slow, 0), 1);
+  assertEquals([tiny.mapped(6), tiny.mmu.pool.used, tiny.mmu.stats.pages_4k], ["1:6", 4, 512]);
+  assertEquals(auditBooks(tiny.mmu), []);
+});
+
+Deno.test("the entries of 6.12 have bit 63 set, but for MMIO sptes", () => {
+  const tiny = new TinyTdp(LIKE_6_12.rules, LIKE_6_12.options);
+  tiny.slot();
+  for (const gfn of [5, 0x20]) tiny.handle(gfn);
+  assertEquals([5, 6, 0x20].map((gfn) => tiny.entry(gfn).hi >>> 31), [1, 1, 0]);
+  assertEquals([tiny.mapped(5), tiny.mapped(6), tiny.mapped(0x20)], ["1:5", "none", "mmio"]);
   assertEquals(auditBooks(tiny.mmu), []);
 });
 

@@ -5,7 +5,7 @@ import { isInvalid } from "../role.ts";
 import { freeRoot, prepareEntry } from "../root.ts";
 import { zapAllPages } from "../zap.ts";
 import { isObsoleteRoot, releaseRoots, zapAllTdp } from "./roots.ts";
-import { TinyTdp } from "./testdata/tiny_tdp.ts";
+import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
 
 Deno.test("takeTdpRoot() gives all vCPUs of an address space one root, which outlives them", () => {
   const tiny = new TinyTdp();
@@ -37,6 +37,19 @@ Deno.test("zapAllFast() invalidates roots under the lock, and zaps them under th
   tiny.finish(zap, 7);
   assertEquals([tiny.mapped(5), tiny.tdp.roots.length, mmu.pool.used, mmu.zapped], ["1:5", 1, 4, []]);
   assertEquals([mmu.stats.pages_4k, mmu.stats.mmu_shadow_zapped, auditBooks(mmu)], [1, 0, []]);
+});
+
+Deno.test("zapAllFast() of 6.12 empties the mappings before it takes a table away", () => {
+  const tiny = new TinyTdp(LIKE_6_12.rules, LIKE_6_12.options);
+  const { mmu } = tiny;
+  tiny.slot();
+  for (const gfn of [5, 6, 0x20]) tiny.handle(gfn);
+  const zap = zapAllPages(mmu);
+  // The third exchange would take the table at level 2's entry.
+  tiny.until(zap, "compare and exchange the spte", 3, 7)();
+  assertEquals([mmu.stats.pages_4k, mmu.pool.used, mmu.pagesWithMmio], [0, 4, 1]);
+  tiny.finish(zap, 7);
+  assertEquals([mmu.pool.used, mmu.pagesWithMmio, auditBooks(mmu)], [1, 0, []]);
 });
 
 Deno.test("a root that was zapped lives on, empty, until the last vCPU drops it", () => {

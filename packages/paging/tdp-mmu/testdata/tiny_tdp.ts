@@ -33,6 +33,12 @@ const BITS: SpteBits = {
   },
 };
 
+/** What 6.12 does otherwise: its sptes, and its rules. */
+export const LIKE_6_12: { readonly rules: Partial<TdpMmuRules>; readonly options: TinyOptions } = {
+  rules: { splitsInFault: true, booksAfterFlush: true, firstZapLevel: 1 },
+  options: { format: { bits: { ...BITS, presentHi: 1 << 31 }, layout: mmioLayout("linux_6_12_ept") } },
+};
+
 /** A {@linkcode TinyMmu} whose mapping is done by the TDP MMU. */
 export class TinyTdp extends TinyMmu {
   constructor(rules: Partial<TdpMmuRules> = {}, options: TinyOptions = {}) {

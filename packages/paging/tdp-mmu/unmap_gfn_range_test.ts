@@ -1,0 +1,56 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Memslot } from "@mmu-lab/memslots";
+import { run } from "@mmu-lab/protocol";
+import { auditBooks } from "../books.ts";
+import { TinyMmu } from "../testdata/tiny_mmu.ts";
+import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
+import { unmapGfnRange } from "./unmap_gfn_range.ts";
+
+function tiny612(transparentHuge = false): TinyTdp {
+  return new TinyTdp(LIKE_6_12.rules, { ...LIKE_6_12.options, transparentHuge });
+}
+
+function slotOf(tiny: TinyMmu): Memslot {
+  return tiny.mmu.memslots[0].active.byId(0)!;
+}
+
+Deno.test("unmapGfnRange() empties the slot's mappings; tables, MMIO sptes and the rest stay", () => {
+  const tiny = tiny612();
+  const { mmu } = tiny;
+  tiny.handle(8);
+  tiny.slot();
+  for (const gfn of [5, 6, 0xd0000]) tiny.handle(gfn);
+  const { used } = mmu.pool;
+  tiny.vcpu.flushRequested = false;
+  tiny.finish(unmapGfnRange(mmu, slotOf(tiny)), 7);
+  assertEquals([5, 6, 8, 0xd0000].map((gfn) => tiny.mapped(gfn)), ["none", "none", "mmio", "mmio"]);
+  const { lo, hi } = tiny.entry(5);
+  assertEquals([lo, hi], [0, 1 << 31]);
+  assertEquals([tiny.vcpu.flushRequested, mmu.pool.used, mmu.stats.pages_4k, mmu.validGen], [true, used, 0, 0]);
+  assertEquals(auditBooks(mmu), []);
+});
+
+Deno.test("unmapGfnRange() flushes nothing where nothing was mapped", () => {
+  const tiny = tiny612();
+  tiny.slot();
+  tiny.handle(0xd0000);
+  tiny.vcpu.flushRequested = false;
+  tiny.finish(unmapGfnRange(tiny.mmu, slotOf(tiny)), 7);
+  assertEquals([tiny.vcpu.flushRequested, tiny.mapped(0xd0000)], [false, "mmio"]);
+});
+
+Deno.test("unmapGfnRange() takes a large page whole", () => {
+  const tiny = tiny612(true);
+  tiny.slot({ size: 0x400000 });
+  tiny.handle(6);
+  assertEquals(tiny.mapped(6), "2:0");
+  tiny.finish(unmapGfnRange(tiny.mmu, { ...slotOf(tiny), npages: 1 }), 7);
+  assertEquals([tiny.mapped(6), tiny.mmu.stats.pages_2m], ["none", 0]);
+  assertEquals(auditBooks(tiny.mmu), []);
+});
+
+Deno.test("unmapGfnRange() says that it needs a TDP MMU", () => {
+  const tiny = new TinyMmu();
+  tiny.slot();
+  assertThrows(() => run(tiny.execution, unmapGfnRange(tiny.mmu, slotOf(tiny)), 0), RangeError, "no TDP MMU");
+});
