@@ -32,14 +32,13 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.shadow !== undefined) {
     yield* allocateShadowRoots(mmu, vcpu);
     yield* syncRoots(mmu, vcpu);
-    vcpu.flushRequested = true;
-    return;
+  } else {
+    yield mmu.lock.acquire;
+    makePagesAvailable(mmu);
+    vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
+    mmu.pool.rootCount[vcpu.root]++;
+    yield mmu.lock.leave;
   }
-  yield mmu.lock.acquire;
-  makePagesAvailable(mmu);
-  vcpu.root = getPage(mmu, 0, directRole(mmu.rootLevel, vcpu.asId));
-  mmu.pool.rootCount[vcpu.root]++;
-  yield mmu.lock.leave;
   vcpu.flushRequested = true;
 }
 
