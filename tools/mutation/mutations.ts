@@ -50,7 +50,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "no-fill-without-slot",
     file: "packages/paging/tdp_page_fault.ts",
-    find: "vcpu.cache.fill(0, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));",
+    find: "vcpu.cache.fill(vcpu.shadow === undefined ? 0 : gpa, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));",
     replace: "",
     what: "The vCPU's MMIO cache is not filled on a fault without slot.",
     caughtBy: [GOLDEN],
@@ -58,7 +58,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "no-fill-on-hit",
     file: "packages/paging/mmio_page_fault.ts",
-    find: "vcpu.cache.fill(0, gfn, access, mmu.cacheSlotsOf(vcpu));",
+    find: "vcpu.cache.fill(gva, gfn, access, mmu.cacheSlotsOf(vcpu));",
     replace: "",
     what: "The vCPU's MMIO cache is not filled from an MMIO spte that is current.",
     caughtBy: [GOLDEN],
@@ -82,7 +82,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "gone-spte-is-bug",
     file: "packages/paging/mmio_page_fault.ts",
-    find: "return (lo | hi) === 0 ||",
+    find: "return !direct || (lo | hi) === 0 ||",
     replace: "return",
     what: "An MMIO spte that another CPU has zapped meanwhile kills the vCPU (RET_MMIO_PF_BUG).",
     caughtBy: ["packages/paging/mmio_page_fault_test.ts"],
@@ -122,14 +122,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "fault-without-lock",
     file: "packages/paging/tdp_page_fault.ts",
-    find: "yield isMmio ? mmu.lock.enter : mmu.lock.acquire;",
+    find: "yield isMmio && vcpu.shadow === undefined ? mmu.lock.enter : mmu.lock.acquire;",
     replace: "",
     what: "The fault maps its page without taking mmu_lock.",
     caughtBy: [GOLDEN],
   },
   {
     id: "huge-page-unaligned",
-    file: "packages/paging/tdp_page_fault.ts",
+    file: "packages/paging/map.ts",
     find: "mapping.pfn -= mapping.pfn % 512;",
     replace: "",
     what: "A transparent huge page is mapped from the frame that faulted on, not from its first.",
@@ -146,7 +146,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "dirty-not-set-on-map",
     file: "packages/paging/map.ts",
-    find: "if (writable) markPageDirty(mapping.slot, mapping.gfn);",
+    find: "if (marksDirty && mapping.slot !== undefined) markPageDirty(mapping.slot, mapping.gfn);",
     replace: "",
     what: "A page that is mapped writable is not marked dirty.",
     caughtBy: [DIFFERENTIAL, GOLDEN],
