@@ -171,6 +171,14 @@ Deno.test("the TDP MMU of 6.1 is sound while a slot is deleted, in every interle
   assert(report.exhaustive);
 });
 
+for (const scenario of ["delete", "move"]) {
+  Deno.test(`6.12 is sound in every interleaving of '${scenario}' with one vCPU, though only the slot's mappings go`, () => {
+    const report = check(PROFILES["linux_6_12_npt_tdp_slotzap"], checkScenario(scenario, { vcpus: 1 }));
+    assertEquals(report.violation, undefined);
+    assert(report.exhaustive);
+  });
+}
+
 Deno.test("6.1.187 is unsound in system management mode: its cache looks at the first address space (B20)", () => {
   const scenario: CheckScenario = {
     name: "smm",
@@ -183,9 +191,15 @@ Deno.test("6.1.187 is unsound in system management mode: its cache looks at the 
   assertEquals(check(PROFILES["linux_6_1_npt_tdp"], scenario).violation, undefined);
 });
 
-for (const scenario of Object.values(CHECK_SCENARIOS)) {
-  Deno.test(`states and steps of '${scenario.name}' on the TDP MMU are what they say`, () => {
-    const world = () => vmWorld(PROFILES["linux_6_1_npt_tdp"], scenario);
+const ON_THE_TDP_MMU: [profile: string, scenario: CheckScenario][] = [
+  ...Object.values(CHECK_SCENARIOS).map((scenario): [string, CheckScenario] => ["linux_6_1_npt_tdp", scenario]),
+  ["linux_6_12_npt_tdp", CHECK_SCENARIOS.delete],
+  ["linux_6_12_npt_tdp_slotzap", CHECK_SCENARIOS.delete],
+];
+
+for (const [name, scenario] of ON_THE_TDP_MMU) {
+  Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
+    const world = () => vmWorld(PROFILES[name], scenario);
     const states = auditStates(world, 400, 2013);
     assertEquals(states.mismatch, undefined);
     assert(states.pairs > 50, `${states.pairs} pairs`);

@@ -82,7 +82,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "gone-spte-is-bug",
     file: "packages/paging/mmio_page_fault.ts",
-    find: "return !direct || (lo | hi) === 0 ||",
+    find: "return !direct || mmu.pool.isEmpty(lo, hi) ||",
     replace: "return",
     what: "An MMIO spte that another CPU has zapped meanwhile kills the vCPU (RET_MMIO_PF_BUG).",
     caughtBy: ["packages/paging/mmio_page_fault_test.ts"],
@@ -395,7 +395,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "delete-without-flush",
     file: "packages/machine/set_memory_region.ts",
-    find: "yield* flushSlot(vm);",
+    find: "yield* flushSlot(vm, old);",
     replace: "",
     what: "What a deleted slot mapped is not flushed.",
     caughtBy: [DIFFERENTIAL, GOLDEN],

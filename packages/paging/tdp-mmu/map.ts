@@ -144,6 +144,7 @@ export function* zapAtomic(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): 
   mmu.execution.observe(hi);
   yield EXCHANGE_SPTE;
   if (booksAfterFlush) {
+    mmu.execution.touched |= READS_TABLES;
     if (pool.lo(page, index) !== lo || pool.hi(page, index) !== hi) return false;
     mmu.setSpte(page, index, REMOVED_SPTE, pool.emptyHi);
   } else if (!exchangeSpte(mmu, page, index, lo, hi, REMOVED_SPTE, pool.emptyHi)) return false;
