@@ -4,7 +4,16 @@
  *
  * @module
  */
-import { Access, PFERR_FETCH, PFERR_GUEST_FINAL, PFERR_GUEST_PAGE, PFERR_USER, PFERR_WRITE } from "@mmu-lab/paging";
+import {
+  Access,
+  type GuestExit,
+  PFERR_FETCH,
+  PFERR_GUEST_FINAL,
+  PFERR_GUEST_PAGE,
+  PFERR_USER,
+  PFERR_WRITE,
+} from "@mmu-lab/paging";
+import { SVM_EXIT_IOIO } from "./exit_codes.ts";
 
 /**
  * Makes EXITINFO1 of a nested page fault. A guest's access counts as one of user mode always.
@@ -26,4 +35,16 @@ export function nestedFaultInfo(access: number, cause: number, final: boolean): 
  */
 export function outInfo(port: number): number {
   return (port << 16) | 0x10;
+}
+
+/**
+ * Fills in the exit of an `OUT` of one byte.
+ *
+ * @param exit The exit. @param port The port. @param nextRip Where the guest goes on.
+ */
+export function exitForOut(exit: GuestExit, port: number, nextRip: number): void {
+  exit.reason = SVM_EXIT_IOIO;
+  exit.info1 = outInfo(port);
+  exit.info2 = nextRip;
+  exit.gpa = 0;
 }

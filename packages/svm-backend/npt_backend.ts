@@ -17,9 +17,9 @@ import {
 } from "@mmu-lab/paging";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { SVM_EXIT_IOIO, SVM_EXIT_NPF } from "./exit_codes.ts";
+import { SVM_EXIT_NPF } from "./exit_codes.ts";
 import { handleNestedPageFault, type NptKernel } from "./exit_handlers.ts";
-import { nestedFaultInfo, outInfo } from "./exit_info.ts";
+import { exitForOut, nestedFaultInfo } from "./exit_info.ts";
 import { NPT_ACCESSED, NPT_BITS, NPT_BITS_4_10, NPT_BITS_6_1, NPT_DIRTY, NPT_USER } from "./npt_bits.ts";
 import { type AddressBits, hasReservedBits, memoryAddressBits, reservedAddressBits } from "./reserved_bits.ts";
 
@@ -77,11 +77,7 @@ class NptBackend implements HardwareBackend, NestedTables {
   }
 
   exitForOut(vcpu: VcpuMmu, port: number, nextRip: number): void {
-    const { exit } = vcpu;
-    exit.reason = SVM_EXIT_IOIO;
-    exit.info1 = outInfo(port);
-    exit.info2 = nextRip;
-    exit.gpa = 0;
+    exitForOut(vcpu.exit, port, nextRip);
   }
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {

@@ -8,9 +8,9 @@ import {
   type VcpuMmu,
 } from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
-import { SVM_EXIT_IOIO, SVM_EXIT_PF_EXCP } from "./exit_codes.ts";
+import { SVM_EXIT_PF_EXCP } from "./exit_codes.ts";
 import { handleNestedPageFault } from "./exit_handlers.ts";
-import { outInfo } from "./exit_info.ts";
+import { exitForOut } from "./exit_info.ts";
 
 /** The processor that an SVM backend without nested paging models. */
 export interface SvmShadowProcessor extends ShadowProcessor {
@@ -54,11 +54,7 @@ class SvmShadowBackend implements HardwareBackend {
   }
 
   exitForOut(vcpu: VcpuMmu, port: number, nextRip: number): void {
-    const { exit } = vcpu;
-    exit.reason = SVM_EXIT_IOIO;
-    exit.info1 = outInfo(port);
-    exit.info2 = nextRip;
-    exit.gpa = 0;
+    exitForOut(vcpu.exit, port, nextRip);
   }
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {

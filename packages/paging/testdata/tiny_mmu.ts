@@ -25,7 +25,7 @@ export const HVA = 0x40000000;
 export const FRAME = HVA / 4096;
 
 /** Bits of an EPT spte with accessed and dirty bits. */
-const BITS: SpteBits = {
+export const BITS: SpteBits = {
   name: "EPT",
   executable: 4,
   noExecuteHi: 0,

@@ -8,22 +8,14 @@ import type { Protocol } from "@mmu-lab/protocol";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { FAULT_RULES_3_11 } from "../../fault_rules.ts";
 import type { SpteBits } from "../../spte_bits.ts";
-import { TinyMmu, type TinyOptions } from "../../testdata/tiny_mmu.ts";
+import { BITS, TinyMmu, type TinyOptions } from "../../testdata/tiny_mmu.ts";
 import type { VcpuMmu } from "../../vcpu_mmu.ts";
 import { handleTdpFault } from "../page_fault.ts";
 import type { TdpMmu, TdpMmuRules } from "../tdp_mmu.ts";
 
 /** Present, host-writable and MMU-writable where 6.1 has them on EPT. */
-const BITS: SpteBits = {
-  name: "EPT",
-  executable: 4,
-  noExecuteHi: 0,
-  user: 0,
-  accessed: 0x100,
-  dirty: 0x200,
-  dirtyIfWritable: 0,
-  memoryType: 0x70,
-  table: 0x107,
+const BITS_6_1: SpteBits = {
+  ...BITS,
   software: {
     presentLo: 0x800,
     hostWritableLo: 0,
@@ -36,14 +28,14 @@ const BITS: SpteBits = {
 /** What 6.12 does otherwise: its sptes, and its rules. */
 export const LIKE_6_12: { readonly rules: Partial<TdpMmuRules>; readonly options: TinyOptions } = {
   rules: { splitsInFault: true, booksAfterFlush: true, firstZapLevel: 1 },
-  options: { format: { bits: { ...BITS, presentHi: 1 << 31 }, layout: mmioLayout("linux_6_12_ept") } },
+  options: { format: { bits: { ...BITS_6_1, presentHi: 1 << 31 }, layout: mmioLayout("linux_6_12_ept") } },
 };
 
 /** A {@linkcode TinyMmu} whose mapping is done by the TDP MMU. */
 export class TinyTdp extends TinyMmu {
   constructor(rules: Partial<TdpMmuRules> = {}, options: TinyOptions = {}) {
     super({
-      format: { bits: BITS, layout: mmioLayout("linux_6_1_ept") },
+      format: { bits: BITS_6_1, layout: mmioLayout("linux_6_1_ept") },
       cacheRule: { generation: "full", skipWhileInFlux: true },
       faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry", invalidSlot: "retry" },
       tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected", ...rules },
