@@ -41,7 +41,7 @@ export interface CheckScenario {
   readonly prelude: readonly Prelude[];
   /**
    * Page tables of the guest's own, for kernels that shadow them: where each linear page leads, and the low bits of its
-   * entry. Without, the guest has paging off.
+   * entry. Without, each page leads to itself; other kernels give the guest no paging.
    */
   readonly tables?: readonly GuestMapping[];
   /** What the program that runs the VM writes over such entries, in order, without telling KVM. */

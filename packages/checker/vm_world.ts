@@ -21,6 +21,9 @@ const NEXT_UPDATE: Step = point("next ioctl");
 const REWRITE: Step = point("the program rewrites an entry of the guest's page table");
 const NEXT_SWEEP: Step = point("next piece of background work");
 
+/** Present, writable, user, accessed, dirty. */
+const IDENTITY_BITS = 0x67;
+
 /** Exits that one access may cause while no update runs: one a table level, and some for requests of others. */
 const EXITS_PER_ACCESS = 8;
 
@@ -54,7 +57,7 @@ class VmWorld implements World {
   readonly #framesOf: (page: number) => readonly number[];
 
   constructor(profile: Profile, scenario: CheckScenario, options: VmWorldOptions) {
-    const { tables = [], rewrites = [] } = scenario;
+    const { tables = tablesFor(profile, scenario), rewrites = [] } = scenario;
     const guest = tables.length > 0 ? { guest: PAGED_GUEST } : {};
     const vm = new Vm(profile, { maxShadowPages: MAX_SHADOW_PAGES, ...guest });
     this.#vm = vm;
@@ -166,6 +169,13 @@ class VmWorld implements World {
     if (answered) return undefined;
     return `liveness: at the end the second access of ${name} still takes a slow fault`;
   }
+}
+
+/** Where KVM shadows the guest's tables, a scenario that has none gets some that map each page to itself. */
+function tablesFor(profile: Profile, scenario: CheckScenario): GuestMapping[] {
+  if (!profile.backend().shadowsGuestTables) return [];
+  const accesses = [...scenario.vcpus.flat(), ...scenario.prelude.filter((step) => step.op === "access")];
+  return [...new Set(accesses.map(({ gfn }) => gfn))].map((gfn) => ({ page: gfn, gfn, bits: IDENTITY_BITS }));
 }
 
 function* vcpuActor(

@@ -248,8 +248,7 @@ for (const scenario of ["create-used", "flags"]) {
       cacheRule: PROFILES.linux_3_17_ept.cacheRule,
       faultRules: { ...base.faultRules, unexpectedSpte: "retry" },
     };
-    const tables = [{ page: 0xd0000, gfn: 0xd0000, bits: 0x67 }];
-    const world = () => vmWorld(kernel, { ...CHECK_SCENARIOS[scenario], tables });
+    const world = () => vmWorld(kernel, CHECK_SCENARIOS[scenario]);
     const report = explore(world);
     assertEquals(report.violation, undefined);
     assert(report.exhaustive);
