@@ -1,5 +1,5 @@
 import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
-import { type GuestTables, hvaOf, isReadOnly } from "@mmu-lab/paging";
+import { exchange4, exchange8, type GuestTables, hvaOf, isReadOnly } from "@mmu-lab/paging";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Memslot } from "@mmu-lab/memslots";
 import type { Vm } from "./vm.ts";
@@ -40,21 +40,11 @@ export class GuestMemory implements GuestTables {
     newLo: number,
     newHi: number,
   ): number {
-    const at = this.find(tableLo, tableHi);
-    if (at < 0) return -1;
-    const lane = at + 2 * index;
-    if (this.lanes[lane] !== oldLo || this.lanes[lane + 1] !== oldHi) return 1;
-    this.lanes[lane] = newLo;
-    this.lanes[lane + 1] = newHi;
-    return 0;
+    return exchange8(this, tableLo, tableHi, index, oldLo, oldHi, newLo, newHi);
   }
 
   compareExchange4(tableLo: number, tableHi: number, index: number, old: number, replacement: number): number {
-    const at = this.find(tableLo, tableHi);
-    if (at < 0) return -1;
-    if (this.lanes[at + index] !== old) return 1;
-    this.lanes[at + index] = replacement;
-    return 0;
+    return exchange4(this, tableLo, tableHi, index, old, replacement);
   }
 
   markPageDirty(gfn: Gfn): void {

@@ -1,5 +1,5 @@
 import type { Gfn } from "@mmu-lab/memslots";
-import type { GuestTables } from "./guest_tables.ts";
+import { exchange4, exchange8, type GuestTables } from "./guest_tables.ts";
 
 /** Guest memory in one piece from frame 0 on, all zero, always writable, for tests, benches and tools. */
 export class FlatTables implements GuestTables {
@@ -34,19 +34,11 @@ export class FlatTables implements GuestTables {
     newLo: number,
     newHi: number,
   ): number {
-    const { lanes } = this;
-    const at = this.find(tableLo, tableHi) | (index << 1);
-    if (lanes[at] !== oldLo || lanes[at | 1] !== oldHi) return 1;
-    lanes[at] = newLo;
-    lanes[at | 1] = newHi;
-    return 0;
+    return exchange8(this, tableLo, tableHi, index, oldLo, oldHi, newLo, newHi);
   }
 
   compareExchange4(tableLo: number, tableHi: number, index: number, old: number, replacement: number): number {
-    const at = this.find(tableLo, tableHi) | index;
-    if (this.lanes[at] !== old) return 1;
-    this.lanes[at] = replacement;
-    return 0;
+    return exchange4(this, tableLo, tableHi, index, old, replacement);
   }
 
   markPageDirty(gfn: Gfn): void {

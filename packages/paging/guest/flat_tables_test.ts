@@ -32,3 +32,9 @@ Deno.test("FlatTables.markPageDirty() is kept by frame", () => {
   tables.markPageDirty(1);
   assertEquals([...tables.dirty], [0, 1, 0]);
 });
+
+Deno.test("FlatTables cannot exchange an entry of a table that is not there", () => {
+  const tables = new FlatTables(2);
+  assertEquals(tables.compareExchange8(0x2000, 0, 0, 0, 0, 1, 0), -1);
+  assertEquals(tables.compareExchange4(0x2000, 0, 0, 0, 1), -1);
+});

@@ -38,3 +38,46 @@ export interface GuestTables {
   /** Notes that a table has been written, for dirty logging (`mark_page_dirty`). */
   markPageDirty(gfn: Gfn): void;
 }
+
+/**
+ * Replaces an entry of 8 bytes in memory that nobody else writes meanwhile: what `compareExchange8` is where a step of the
+ * model is atomic anyway.
+ *
+ * @returns As {@linkcode GuestTables.compareExchange8}.
+ */
+export function exchange8(
+  tables: GuestTables,
+  tableLo: number,
+  tableHi: number,
+  index: number,
+  oldLo: number,
+  oldHi: number,
+  newLo: number,
+  newHi: number,
+): number {
+  const table = tables.find(tableLo, tableHi);
+  if (table < 0) return -1;
+  const { lanes } = tables;
+  const at = table + 2 * index;
+  if (lanes[at] !== oldLo || lanes[at + 1] !== oldHi) return 1;
+  lanes[at] = newLo;
+  lanes[at + 1] = newHi;
+  return 0;
+}
+
+/** The same for an entry of 4 bytes. */
+export function exchange4(
+  tables: GuestTables,
+  tableLo: number,
+  tableHi: number,
+  index: number,
+  old: number,
+  replacement: number,
+): number {
+  const table = tables.find(tableLo, tableHi);
+  if (table < 0) return -1;
+  const { lanes } = tables;
+  if (lanes[table + index] !== old) return 1;
+  lanes[table + index] = replacement;
+  return 0;
+}
