@@ -170,6 +170,7 @@ export class Vm {
       counters: this.mmu.counters,
       trace: this.mmu.trace,
       vcpu: index,
+      ...(this.profile.shadowRules === undefined ? {} : { shadowRules: this.profile.shadowRules }),
     });
     const cr3 = tables?.cr3 ?? 0;
     context.walk.rootLo = cr3 | 0;

@@ -110,6 +110,12 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
   for (const vcpu of mmu.vcpus) {
     const { index } = vcpu;
     const isPae = vcpu.root === PAE_ROOTS;
+    const kept = vcpu.shadow?.previousRoots.map(({ page }) => page) ?? [];
+    for (const root of kept) {
+      if (root === NO_PAGE) continue;
+      users.set(root, (users.get(root) ?? 0) + 1);
+      if (!pool.isLive(root)) findings.push(`vCPU ${index} keeps page ${root} as root, which is free`);
+    }
     for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root]) {
       if (root === NO_PAGE) continue;
       users.set(root, (users.get(root) ?? 0) + 1);

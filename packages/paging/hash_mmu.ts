@@ -39,6 +39,10 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void 
   );
   if (vcpu.root !== PAE_ROOTS) addIdentity(mmu, vcpu.root, hasher);
   else for (const root of vcpu.shadow!.paeRoots) addIdentity(mmu, root, hasher);
+  for (const { page, lo, hi } of vcpu.shadow?.previousRoots ?? []) {
+    addIdentity(mmu, page, hasher);
+    if (page !== NO_PAGE) hasher.add(lo).add(hi);
+  }
   vcpu.shadow?.hashInto(hasher);
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);

@@ -76,6 +76,7 @@ export * from "./shadow/get_shadow_page.ts";
 export * from "./shadow/prefetch_gptes.ts";
 export * from "./shadow/fetch.ts";
 export * from "./shadow/shadow_roots.ts";
+export * from "./shadow/previous_roots.ts";
 export * from "./shadow/shadow_page_fault.ts";
 export * from "./shadow/inject_page_fault.ts";
 export * from "./shadow/pte_write.ts";

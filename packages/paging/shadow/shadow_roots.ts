@@ -83,15 +83,25 @@ function* take(mmu: Mmu, vcpu: VcpuMmu, gfn: number, role: Role): Protocol<PageI
 
 /** Gives back the roots of a guest that is not in long mode; those that were zapped and nobody uses are freed. */
 export function* freePaeRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
-  const { paeRoots } = contextOf(vcpu);
   yield mmu.lock.acquire;
+  putPaeRoots(mmu, vcpu);
+  commitZap(mmu);
+  yield mmu.lock.leave;
+}
+
+/** Gives them back, under `mmu_lock`, to be freed by `commitZap`. */
+export function putPaeRoots(mmu: Mmu, vcpu: VcpuMmu): void {
+  const { paeRoots } = contextOf(vcpu);
   vcpu.root = NO_PAGE;
-  mmu.execution.touched |= WRITES_TABLES;
   for (let i = 0; i < 4; i++) {
     const root = paeRoots[i];
     paeRoots[i] = NO_PAGE;
-    if (root !== NO_PAGE && --mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) prepareZap(mmu, root);
+    if (root !== NO_PAGE) putRoot(mmu, root);
   }
-  commitZap(mmu);
-  yield mmu.lock.leave;
+}
+
+/** Gives one root back that a vCPU has just forgotten, under `mmu_lock` (`mmu_free_root_page`). */
+export function putRoot(mmu: Mmu, root: PageId): void {
+  mmu.execution.touched |= WRITES_TABLES;
+  if (--mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) prepareZap(mmu, root);
 }
