@@ -1,6 +1,13 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, GuestWalkRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
+import type {
+  FaultRules,
+  GuestWalkRules,
+  HardwareBackend,
+  MmioCacheRule,
+  PageRules,
+  TdpMmuRules,
+} from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -35,6 +42,8 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages; as 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** How it walks guest tables. */
   readonly walkRules: GuestWalkRules;
   /** Slots that the kernel allows. */

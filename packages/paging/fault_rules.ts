@@ -1,6 +1,20 @@
 /** What kernels do differently in the fault path; KVM policy throughout. A profile chooses. */
 export interface FaultRules {
   /**
+   * Who handles a fault. `by-mode`: the handler of the MMU does all of it, the MMIO sptes too, and says whether to emulate
+   * (to 4.14). `common`: `kvm_mmu_page_fault` looks at the MMIO sptes first, calls the handler for what they cannot answer,
+   * and counts what that says became of the fault (`RET_PF_*`, as in 6.1). Facts sheet 3.6, 3.7.
+   */
+  readonly handler: "by-mode" | "common";
+  /**
+   * What a writable entry that is written over saves. `when-syncing`: if guest tables must not go out of date meanwhile,
+   * the look for such tables and the mark in the dirty log (to 4.10). `always`: that look, and the dirty bit, whatever the old
+   * entry was (6.1 `make_spte`); the kernel looks at bit 1 without asking, and an MMIO spte has it set (facts sheet 12).
+   */
+  readonly trustsWritable: "when-syncing" | "always";
+  /** Whether `mark_mmio_spte` shows the low three bits of the spte (6.1), and not the access. Only the tracepoint shows it. */
+  readonly tracesSpteBits?: boolean;
+  /**
    * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
    * `RET_MMIO_PF_BUG` (3.11; another vCPU may have mapped memory there meanwhile, which is bug B23). `retry`: the processor
    * tries again, as entries with reserved bits are looked for in another way (from 4.4 on). Facts sheet 2.7, 3.3.
@@ -31,6 +45,11 @@ export interface FaultRules {
   /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
   readonly fullErrorCode?: boolean;
   /**
+   * Whether an EPT misconfiguration passes the page-fault handler, as a fault for a reserved bit (4.19, 6.1), or a handler of
+   * its own asks for MMIO sptes and emulates (3.11, 4.10). Facts sheet 3.6.
+   */
+  readonly misconfigurationIsFault?: boolean;
+  /**
    * What a sync of a shadow page does with an MMIO spte whose guest entry is still the same. `stamped-anew`: it gets the
    * generation of now, and nobody looks whether the gfn still has no slot (3.11 to 6.12; facts sheet 3.5), so that a
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
@@ -40,8 +59,22 @@ export interface FaultRules {
 
 /** The rules of 3.11. */
 export const FAULT_RULES_3_11: FaultRules = {
+  handler: "by-mode",
+  trustsWritable: "when-syncing",
   unexpectedSpte: "bug",
   invalidSlot: "mmio",
   mappingUnderMmio: "dropped",
   syncedMmioSpte: "stamped-anew",
+};
+
+/** The rules of 6.1. */
+export const FAULT_RULES_6_1: FaultRules = {
+  ...FAULT_RULES_3_11,
+  handler: "common",
+  trustsWritable: "always",
+  tracesSpteBits: true,
+  unexpectedSpte: "retry",
+  invalidSlot: "retry",
+  countsAllMmioExits: true,
+  misconfigurationIsFault: true,
 };

@@ -9,8 +9,10 @@ import type { FaultRules } from "./fault_rules.ts";
 import type { HostPages } from "./host_pages.ts";
 import { KvmStats } from "./kvm_stats.ts";
 import type { MmioCacheRule } from "./mmio_cache.ts";
+import { PAGE_RULES_3_11, type PageRules } from "./page_rules.ts";
 import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
+import { isInvalid } from "./role.ts";
 import { ShadowBooks } from "./shadow/shadow_books.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
@@ -34,6 +36,8 @@ export interface MmuParts {
   readonly cacheRule: MmioCacheRule;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages; as 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** Levels of the shadow tables: 4 or 5. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps: level 1, 2 or 3. */
@@ -70,6 +74,8 @@ export class Mmu {
   readonly strategy: InvalidationStrategy;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages. */
+  readonly pageRules: PageRules;
   /** Levels of the shadow tables. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps. */
@@ -131,6 +137,7 @@ export class Mmu {
     this.bits = parts.bits;
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
+    this.pageRules = parts.pageRules ?? PAGE_RULES_3_11;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;
@@ -229,9 +236,14 @@ export class Mmu {
     for (const vcpu of this.vcpus) vcpu.reloadRequested = true;
   }
 
-  /** Whether a page was made before everything was zapped. */
+  /** Makes all pages obsolete that there are now. */
+  renewValidGen(): void {
+    this.validGen = this.pageRules.validGeneration === "counted" ? this.validGen + 1 : 1 - this.validGen;
+  }
+
+  /** Whether a page was made before everything was zapped, or was zapped itself (`is_obsolete_sp`). */
   isObsolete(page: PageId): boolean {
-    return this.pool.validGen[page] !== this.validGen;
+    return this.pool.validGen[page] !== this.validGen || isInvalid(this.pool.role[page]);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { SpteBits } from "@mmu-lab/paging";
+import { SOFTWARE_BITS_3_11, type SpteBits } from "@mmu-lab/paging";
 
 /** Bit 0 of an EPT entry: readable. Architecture (SDM vol. 3, 28.3.2; facts sheet 7.2). */
 export const EPT_READ: number = 1;
@@ -31,10 +31,14 @@ export function eptBits(accessedDirty: boolean): SpteBits {
     dirtyIfWritable: 0,
     memoryType: WRITE_BACK_IGNORE_PAT,
     table: EPT_READ | EPT_WRITE | EPT_EXECUTE | accessed,
+    software: SOFTWARE_BITS_3_11,
   };
 }
 
-/** The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself (6.1 spte.h; facts sheet 6.6). */
+/**
+ * The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself and sets the dirty bit of what may be written (6.1
+ * spte.h, spte.c; facts sheet 6.6).
+ */
 export function eptBits61(accessedDirty: boolean): SpteBits {
   const software = {
     presentLo: 0x800,
@@ -43,7 +47,7 @@ export function eptBits61(accessedDirty: boolean): SpteBits {
     mmuWritableLo: 0,
     mmuWritableHi: 1 << 26,
   };
-  return { ...eptBits(accessedDirty), software };
+  return { ...eptBits(accessedDirty), dirtyIfWritable: accessedDirty ? EPT_DIRTY : 0, software };
 }
 
 /** Bit 63, in the high lane: a violation on this entry is an exit, not a #VE in the guest. Architecture (SDM vol. 3, 26.5.7). */

@@ -4,10 +4,12 @@ import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { RetPf } from "../ret_pf.ts";
+import type { Mapping } from "../set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
 import { READS_GUEST_TABLES, WRITES_GUEST_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
@@ -75,10 +77,10 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  const result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
-  return emulate ? 1 : 0;
+  return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }
 
 /** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */
