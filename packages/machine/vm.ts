@@ -136,6 +136,7 @@ export class Vm {
       host: this.host,
       trace: options.trace ?? NULL_SINK,
       ...(profile.pageRules === undefined ? {} : { pageRules: profile.pageRules }),
+      ...(profile.shadowRules === undefined ? {} : { shadowRules: profile.shadowRules }),
       ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
     this.mmu.emulator = {
@@ -322,7 +323,7 @@ export class Vm {
       run(this.execution, zap(this.mmu), this.updater);
     }
     for (const id of this.profile.slotsDeletedAtEnd) {
-      this.memslot({ id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
+      for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
     for (const vcpu of this.vcpus) run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
     if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);

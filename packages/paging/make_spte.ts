@@ -2,7 +2,7 @@ import { type Gfn, markPageDirty, type Memslot } from "@mmu-lab/memslots";
 import { ACC_EXEC, ACC_USER, ACC_WRITE, addressHi, addressLo } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
-import { levelOf } from "./role.ts";
+import { asIdOf, levelOf } from "./role.ts";
 import { isLast, SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
 import { needWriteProtect } from "./shadow/unsync.ts";
 
@@ -64,7 +64,9 @@ export function makeSpte(mmu: Mmu, page: PageId, request: SpteRequest, oldLo: nu
     const wasWritable = isLast(oldLo, level) && (oldLo & SPTE_WRITABLE) !== 0;
     const trusts = wasWritable && (trustsWritable === "always" || !request.canUnsync);
     if (trusts) marksDirty = trustsWritable === "always";
-    else if (mmu.shadow.indirectPages > 0 && needWriteProtect(mmu, gfn, request.canUnsync)) {
+    else if (
+      mmu.shadow.indirectPages > 0 && needWriteProtect(mmu, asIdOf(mmu.pool.role[page]), gfn, request.canUnsync)
+    ) {
       protectedFromWrites = true;
       writable = false;
       marksDirty = false;

@@ -86,5 +86,5 @@ export function adjustToTransparentHugePage(mmu: Mmu, vcpu: VcpuMmu, mapping: Ma
 
 /** Whether a gfn may be mapped large: by its slot, and since no shadowed table lies there (`has_wrprotected_page`). */
 function mayBeLarge(mmu: Mmu, slot: Memslot, gfn: Gfn, level: number): boolean {
-  return largePageAllowed(slot, gfn, level) && !mmu.shadow.hasShadowed(gfn, level);
+  return largePageAllowed(slot, gfn, level) && !mmu.shadow.hasShadowed(gfn, level, slot.asId);
 }

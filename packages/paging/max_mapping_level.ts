@@ -10,7 +10,7 @@ import type { Mmu } from "./mmu.ts";
  */
 export function maxMappingLevel(mmu: Mmu, slot: Memslot, gfn: Gfn, largest: number = 3): number {
   let level = Math.min(mmu.maxPageLevel, largest);
-  while (level > 1 && (!largePageAllowed(slot, gfn, level) || mmu.shadow.hasShadowed(gfn, level))) level--;
+  while (level > 1 && (!largePageAllowed(slot, gfn, level) || mmu.shadow.hasShadowed(gfn, level, slot.asId))) level--;
   if (level === 1) return 1;
   const hva = hvaOf(slot, gfn);
   return Math.min(level, mmu.host.isTransparentHuge(hva) ? 2 : mmu.host.mappingLevel(hva));

@@ -15,6 +15,7 @@ import type { PageId } from "./page_pool.ts";
 import { isInvalid } from "./role.ts";
 import { ShadowBooks } from "./shadow/shadow_books.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
+import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
@@ -38,6 +39,8 @@ export interface MmuParts {
   readonly faultRules: FaultRules;
   /** What it does with shadow pages; as 3.11 unless told. */
   readonly pageRules?: PageRules;
+  /** How this kernel shadows guest tables; as 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
   /** Levels of the shadow tables: 4 or 5. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps: level 1, 2 or 3. */
@@ -76,6 +79,8 @@ export class Mmu {
   readonly faultRules: FaultRules;
   /** What it does with shadow pages. */
   readonly pageRules: PageRules;
+  /** How this kernel shadows guest tables. */
+  readonly shadowRules: ShadowRules;
   /** Levels of the shadow tables. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps. */
@@ -138,6 +143,7 @@ export class Mmu {
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
     this.pageRules = parts.pageRules ?? PAGE_RULES_3_11;
+    this.shadowRules = parts.shadowRules ?? SHADOW_RULES_3_11;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;

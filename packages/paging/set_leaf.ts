@@ -8,7 +8,7 @@ import { markMmioSpte } from "./mmio_spte.ts";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
-import { isDirect } from "./role.ts";
+import { asIdOf, isDirect } from "./role.ts";
 import { isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
 import { rightsOf, sptepOf } from "./trace_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
@@ -153,7 +153,9 @@ export function setSpte(
   const { pool } = mmu;
   const oldLo = pool.lo(page, index);
   // Another vCPU has begun to shadow a table in this large page: the guest tries again.
-  if (mapping.writable && level > 1 && mmu.shadow.hasShadowed(mapping.gfn, level)) return false;
+  if (mapping.writable && level > 1 && mmu.shadow.hasShadowed(mapping.gfn, level, asIdOf(pool.role[page]))) {
+    return false;
+  }
   request.gfn = mapping.gfn;
   request.pfn = mapping.pfn;
   request.slot = mapping.slot;

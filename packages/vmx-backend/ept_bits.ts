@@ -35,10 +35,12 @@ export function eptBits(accessedDirty: boolean): SpteBits {
   };
 }
 
-/**
- * The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself and sets the dirty bit of what may be written (6.1
- * spte.h, spte.c; facts sheet 6.6).
- */
+/** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
+export function eptBits410(accessedDirty: boolean): SpteBits {
+  return { ...eptBits(accessedDirty), dirtyIfWritable: accessedDirty ? EPT_DIRTY : 0 };
+}
+
+/** The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself (6.1 spte.h; facts sheet 6.6). */
 export function eptBits61(accessedDirty: boolean): SpteBits {
   const software = {
     presentLo: 0x800,
@@ -47,7 +49,7 @@ export function eptBits61(accessedDirty: boolean): SpteBits {
     mmuWritableLo: 0,
     mmuWritableHi: 1 << 26,
   };
-  return { ...eptBits(accessedDirty), dirtyIfWritable: accessedDirty ? EPT_DIRTY : 0, software };
+  return { ...eptBits410(accessedDirty), software };
 }
 
 /** Bit 63, in the high lane: a violation on this entry is an exit, not a #VE in the guest. Architecture (SDM vol. 3, 26.5.7). */

@@ -13,3 +13,6 @@ export const SHADOW_BITS: SpteBits = {
   table: 1 | 2 | 4 | 0x20,
   software: SOFTWARE_BITS_3_11,
 };
+
+/** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
+export const SHADOW_BITS_4_10: SpteBits = { ...SHADOW_BITS, dirtyIfWritable: SHADOW_BITS.dirty };
