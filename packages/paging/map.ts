@@ -3,7 +3,6 @@ import { Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { getPage } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
-import type { PageId } from "./page_pool.ts";
 import { prefetch } from "./prefetch.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
 import { directRole, directShadowRole } from "./role.ts";

@@ -1,4 +1,4 @@
-import { type Gfn, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { type Gfn, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { makeSpte, type NewSpte, type SpteRequest, tableHi, tableLo } from "../make_spte.ts";
