@@ -41,7 +41,7 @@ export interface Profile {
   readonly slotLimits: MemslotLimits;
   /** Slots that KVM makes when the first vCPU is created. */
   readonly privateSlots: readonly PrivateSlot[];
-  /** Ids of private slots that KVM deletes with the VM, in its order, whether or not they exist. */
+  /** Ids of slots that KVM deletes with the VM, in its order and in every address space, whether or not they exist. */
   readonly slotsDeletedAtEnd: readonly number[];
   /**
    * What goes when a slot is deleted or moved. `obsolete-all`: every page becomes obsolete and is zapped in batches

@@ -6,6 +6,7 @@ import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
+import { profiles419 } from "./profiles_4_19.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
@@ -90,6 +91,17 @@ const LINUX_4_10_NPT: Profile = {
   slotsDeletedAtEnd: [],
 };
 
+const LINUX_4_10_EPT: Profile = {
+  ...LINUX_4_10_NPT,
+  name: "linux_4_10_ept",
+  summary: "Linux 4.10, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
+  layout: layoutNamed("linux_4_10_ept"),
+  backend: () => eptBackend(HASWELL, "4.10"),
+  // As in 3.11, and only what is there is deleted (x86_set_memory_region).
+  privateSlots: [{ id: 0x1ff, gpa: 0xfffbc000, size: 0x1000 }],
+  slotsDeletedAtEnd: [0x1ff],
+};
+
 /** The processor of the recordings of 6.1 on AMD: an EPYC with 40 physical address bits, as QEMU's TCG interprets it. */
 const EPYC = PHENOM;
 
@@ -101,7 +113,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_1_shadow"),
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
-  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
+  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true, misconfigurationIsFault: true },
   slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
@@ -204,7 +216,16 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.13, AMD nested paging: as 3.11, and a wrap is noticed whenever memslots are installed",
       era: ERAS.G1b,
     },
+    {
+      ...LINUX_3_11_EPT,
+      name: "linux_3_13_ept",
+      summary: "Linux 3.13, Intel EPT: as 3.11, a wrap is noticed whenever memslots are installed, fetches are told",
+      era: ERAS.G1b,
+      backend: () => eptBackend(HASWELL, "3.13"),
+    },
     LINUX_4_10_NPT,
+    LINUX_4_10_EPT,
+    ...profiles419(LINUX_4_10_NPT, PHENOM, LINUX_4_10_EPT, HASWELL),
     ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     LINUX_6_1_NPT_TDP,
     {
