@@ -18,6 +18,7 @@ import {
   ShadowContext,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
+  zapAllAtEnd,
   zapAllPages,
   zapAllTdp,
 } from "@mmu-lab/paging";
@@ -134,6 +135,7 @@ export class Vm {
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
+      ...(profile.pageRules === undefined ? {} : { pageRules: profile.pageRules }),
       ...(profile.shadowRules === undefined ? {} : { shadowRules: profile.shadowRules }),
       ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
@@ -315,8 +317,12 @@ export class Vm {
 
   /** Destroys the VM as 3.11 and 6.1 do: zap everything, delete the private slots, give back the roots. */
   destroy(): void {
-    const { tdp } = this.mmu;
-    run(this.execution, tdp === undefined ? zapAllPages(this.mmu) : zapAllTdp(this.mmu, tdp), this.updater);
+    const { tdp, pageRules } = this.mmu;
+    if (tdp !== undefined) run(this.execution, zapAllTdp(this.mmu, tdp), this.updater);
+    else {
+      const zap = pageRules.validGeneration === "counted" ? zapAllPages : zapAllAtEnd;
+      run(this.execution, zap(this.mmu), this.updater);
+    }
     for (const id of this.profile.slotsDeletedAtEnd) {
       for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }

@@ -5,7 +5,7 @@ import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { isDirect, isInvalid, levelOf } from "./role.ts";
 import { auditShadow } from "./shadow/audit_shadow.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
-import { isRemoved } from "./tdp-mmu/spte.ts";
+import { isRemoved } from "./tdp-mmu/removed_spte.ts";
 import { SPTE_LARGE } from "./spte_bits.ts";
 
 /**

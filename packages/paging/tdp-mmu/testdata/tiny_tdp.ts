@@ -6,16 +6,18 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import type { Protocol } from "@mmu-lab/protocol";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
-import { FAULT_RULES_3_11 } from "../../fault_rules.ts";
+import { doPageFault } from "../../do_page_fault.ts";
+import { FAULT_RULES_6_1 } from "../../fault_rules.ts";
+import { PAGE_RULES_6_1 } from "../../page_rules.ts";
 import type { SpteBits } from "../../spte_bits.ts";
 import { BITS, TinyMmu, type TinyOptions } from "../../testdata/tiny_mmu.ts";
 import type { VcpuMmu } from "../../vcpu_mmu.ts";
-import { handleTdpFault } from "../page_fault.ts";
 import type { TdpMmu, TdpMmuRules } from "../tdp_mmu.ts";
 
 /** Present, host-writable and MMU-writable where 6.1 has them on EPT. */
 const BITS_6_1: SpteBits = {
   ...BITS,
+  dirtyIfWritable: BITS.dirty,
   software: {
     presentLo: 0x800,
     hostWritableLo: 0,
@@ -37,8 +39,9 @@ export class TinyTdp extends TinyMmu {
     super({
       format: { bits: BITS_6_1, layout: mmioLayout("linux_6_1_ept") },
       cacheRule: { generation: "full", skipWhileInFlux: true },
-      faultRules: { ...FAULT_RULES_3_11, unexpectedSpte: "retry", invalidSlot: "retry" },
-      tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected", ...rules },
+      faultRules: FAULT_RULES_6_1,
+      pageRules: PAGE_RULES_6_1,
+      tdpMmu: { eagerPageSplit: true, ...rules },
       ...options,
     });
   }
@@ -50,7 +53,7 @@ export class TinyTdp extends TinyMmu {
 
   /** A page fault, to be driven step by step. */
   faultProtocol(gfn: Gfn, errorCode: number = 0, vcpu: VcpuMmu = this.vcpu): Protocol<number> {
-    return handleTdpFault(this.mmu, this.tdp, vcpu, gfn * 4096, errorCode);
+    return doPageFault(this.mmu, vcpu, gfn * 4096, errorCode);
   }
 
   /** A page fault from start to end: 1 to run the guest on. */
