@@ -134,7 +134,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   if (!byGva) {
     gpa = toGpa(vm, vcpu, gva, write);
     if (gpa < 0) {
-      injectPageFault(mmu, vcpu.mmu);
+      yield* injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
       return false;
     }

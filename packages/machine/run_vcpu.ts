@@ -99,7 +99,11 @@ function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   mmu.counters.counts[Work.exits]++;
   if (!mmu.trace.on) return;
   const { reason, info1, info2 } = vcpu.mmu.exit;
-  mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, info1 / 2 ** 32, info2, info2 / 2 ** 32);
+  const high = info1 / 2 ** 32;
+  if (vm.backend.tracesInterruptionApart === true) {
+    const errorCode = vcpu.mmu.shadow?.exitErrorCode ?? 0;
+    mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, high, 0, 0, info2, errorCode);
+  } else mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, high, info2, info2 / 2 ** 32);
 }
 
 /** Whether the guest gets a page fault. What its handler would do is not modelled: the instruction ends there. */

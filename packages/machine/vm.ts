@@ -4,7 +4,7 @@ import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
   changeAddressSpace,
   changePaging,
-  freeRoot,
+  freeAllRoots,
   getDirtyLog,
   type HardwareBackend,
   invalidatePage,
@@ -326,7 +326,7 @@ export class Vm {
     for (const id of this.profile.slotsDeletedAtEnd) {
       for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
-    for (const vcpu of this.vcpus) run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
+    for (const vcpu of this.vcpus) run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);
     if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);
   }
 

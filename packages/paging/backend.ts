@@ -52,6 +52,11 @@ export interface HardwareBackend {
   readonly bits: SpteBits;
   /** Whether there is no two-dimensional paging, so that KVM shadows the guest's tables; if not told there is. */
   readonly shadowsGuestTables?: boolean;
+  /**
+   * Whether the tracepoint of an exit shows interruption information and error code in fields of their own (VMX from 5.10
+   * on), and not as the second word, where the exit has them.
+   */
+  readonly tracesInterruptionApart?: boolean;
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**

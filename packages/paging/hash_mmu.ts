@@ -67,6 +67,7 @@ function addShadow(mmu: Mmu, page: PageId, hasher: StateHasher): void {
     const lo = pool.lo(page, index);
     if (mmu.isPresent(lo, pool.hi(page, index)) && (level === 1 || (lo & SPTE_LARGE) !== 0)) {
       hasher.add(shadow.gfnOf(page, index));
+      if (mmu.shadowRules.unchangedRights === "left-alone") hasher.add(shadow.accessAt(page, index));
     }
   }
 }

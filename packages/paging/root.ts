@@ -5,6 +5,7 @@ import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
 import { dropTdpRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import { dropPreviousRoots } from "./shadow/previous_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
@@ -36,6 +37,7 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     const frees = mmu.pageRules.validGeneration === "counted" || isObsoleteRoot(mmu, vcpu);
     vcpu.reloadRequested = false;
     if (frees) yield* freeRoot(mmu, vcpu);
+    yield* dropPreviousRoots(mmu, vcpu, mmu.pageRules.validGeneration === "counted" ? "all" : "obsolete");
   }
   if (vcpu.syncRequested) {
     vcpu.syncRequested = false;
@@ -76,7 +78,7 @@ export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
  */
 export function* changeAddressSpace(mmu: Mmu, vcpu: VcpuMmu, asId: number): Protocol<void> {
   if (vcpu.asId === asId) return;
-  yield* freeRoot(mmu, vcpu);
+  yield* freeAllRoots(mmu, vcpu);
   vcpu.asId = asId;
   vcpu.shadow?.enterAddressSpace(asId);
 }
@@ -103,4 +105,10 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     commitZap(mmu);
   }
   yield mmu.lock.leave;
+}
+
+/** Gives a vCPU's root back, and those that it keeps (`kvm_mmu_unload`). */
+export function* freeAllRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+  yield* freeRoot(mmu, vcpu);
+  yield* dropPreviousRoots(mmu, vcpu, "all");
 }

@@ -1,9 +1,23 @@
+import type { Protocol } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
+import { PFERR_PRESENT, PFERR_RSVD } from "../pferr.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
+import { invalidateAt } from "./invlpg.ts";
 
-/** Lets the guest have the page fault that its last walk found (`kvm_inject_page_fault`, 3.11 x86.c). */
-export function injectPageFault(mmu: Mmu, vcpu: VcpuMmu): void {
-  contextOf(vcpu).faultPending = true;
+/**
+ * Lets the guest have the page fault that its last walk found (`kvm_inject_page_fault`, 3.11 x86.c;
+ * `kvm_inject_emulated_page_fault`, 6.1). If an entry is present that does not allow the access, later kernels forget first
+ * what is mapped at the address, as a processor does.
+ */
+export function* injectPageFault(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+  const context = contextOf(vcpu);
+  const { errorCode, addressLo, addressHi } = context.walker.fault;
+  const denied = (errorCode & (PFERR_PRESENT | PFERR_RSVD)) === PFERR_PRESENT;
+  if (denied && mmu.shadowRules.faultInvalidates && !context.nonpaging) {
+    yield* invalidateAt(mmu, vcpu, (addressHi >>> 0) * 2 ** 32 + (addressLo >>> 0), vcpu.root);
+    mmu.flushLocalTlb(vcpu);
+  }
+  context.faultPending = true;
   mmu.stats.pf_guest++;
 }

@@ -61,6 +61,11 @@ export interface ShadowRules {
    */
   readonly linkedTable: "any" | "same-role";
   /**
+   * How a large guest page is mapped that holds a table of its own address: by `small-pages` always (to 6.3), or as the
+   * counts of shadowed tables say by then (`by-counts`, 6.12).
+   */
+  readonly selfChange: "small-pages" | "by-counts";
+  /**
    * Whether a page fault that the guest gets for an entry that is present drops what is mapped at its address first
    * (`kvm_inject_emulated_page_fault`, from 5.8 on).
    */
@@ -84,6 +89,7 @@ export const SHADOW_RULES_3_11: ShadowRules = {
   invalidatedEntry: "zapped",
   prefetchUnsyncs: true,
   linkedTable: "any",
+  selfChange: "small-pages",
   faultInvalidates: false,
   forcesNx: false,
 };
@@ -121,4 +127,5 @@ export const SHADOW_RULES_6_12: ShadowRules = {
   ...SHADOW_RULES_6_1,
   unchangedRights: "left-alone",
   invalidatedEntry: "synced",
+  selfChange: "by-counts",
 };
