@@ -7,7 +7,6 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
-  READS_GUEST_TABLES,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -182,7 +181,6 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
 function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
   const { shadow, guestPaging } = vcpu.mmu;
   if (shadow === undefined) return guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
 }
 

@@ -158,6 +158,17 @@ const LINUX_3_11_SHADOW: Profile = {
   privateSlots: [],
 };
 
+/** As the profiles of `era_profiles.ts`: for questions about strategies and bugs, not a model of that kernel. */
+const LINUX_4_4_SHADOW: Profile = {
+  ...LINUX_3_11_SHADOW,
+  name: "linux_4_4_shadow",
+  summary: "the rules of Linux 4.4 for generation and MMIO cache, on the shadow page tables of 3.11, Intel (ept=0)",
+  era: LINUX_4_4_EPT.era,
+  layout: layoutNamed("linux_3_17_shadow"),
+  cacheRule: LINUX_4_4_EPT.cacheRule,
+  faultRules: LINUX_4_4_EPT.faultRules,
+};
+
 /** The kernels that the lab can be, by name. */
 export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
   [
@@ -196,6 +207,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
     },
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
+    LINUX_4_4_SHADOW,
     LINUX_5_13_EPT,
     LINUX_3_11_NPT,
     {
