@@ -30,8 +30,8 @@ const SOUND: [profile: string, scenario: string][] = [
   ["linux_5_13_ept", "create-used"],
   ["linux_6_1_npt_tdp", "create-used"],
   ["linux_6_1_npt_tdp", "flags"],
-  ["linux_4_4_shadow", "create-used"],
-  ["linux_4_4_shadow", "flags"],
+  ["linux_4_10_npt_shadow", "create-used"],
+  ["linux_4_10_npt_shadow", "flags"],
 ];
 
 for (const [profile, scenario] of SOUND) {
@@ -210,7 +210,7 @@ for (const [name, scenario] of ON_THE_TDP_MMU) {
   });
 }
 
-for (const profile of ["linux_4_4_ept", "linux_4_4_shadow"]) {
+for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow"]) {
   for (const scenario of Object.values(CHECK_SCENARIOS)) {
     for (const strategy of ["generation", "hybrid", "fullWalk"]) {
       const where = `'${scenario.name}' on ${profile} under ${strategy}`;
@@ -234,8 +234,8 @@ for (const profile of ["linux_4_4_ept", "linux_4_4_shadow"]) {
 const WITH_AND_WITHOUT_SLEEP: [profile: string, scenario: CheckScenario][] = [
   ["linux_4_4_ept", CHECK_SCENARIOS["create-used"]],
   ["linux_4_4_ept", CHECK_SCENARIOS.flags],
-  ["linux_4_4_shadow", CHECK_SCENARIOS["create-used"]],
-  ["linux_4_4_shadow", checkScenario("delete", { vcpus: 1 })],
+  ["linux_4_10_npt_shadow", CHECK_SCENARIOS["create-used"]],
+  ["linux_4_10_npt_shadow", checkScenario("delete", { vcpus: 1 })],
 ];
 
 for (const [profile, scenario] of WITH_AND_WITHOUT_SLEEP) {
