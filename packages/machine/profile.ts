@@ -1,6 +1,13 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, GuestWalkRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
+import type {
+  FaultRules,
+  GuestWalkRules,
+  HardwareBackend,
+  MmioCacheRule,
+  ShadowRules,
+  TdpMmuRules,
+} from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -35,6 +42,8 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** How it shadows guest tables; as 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
   /** How it walks guest tables. */
   readonly walkRules: GuestWalkRules;
   /** Slots that the kernel allows. */

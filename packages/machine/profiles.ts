@@ -1,12 +1,13 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_6_1 } from "@mmu-lab/paging";
+import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_4_10, WALK_RULES_6_1 } from "@mmu-lab/paging";
 import { nptBackend, svmShadowBackend } from "@mmu-lab/svm-backend";
 import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
 import { profiles419 } from "./profiles_4_19.ts";
+import { shadowProfiles } from "./shadow_profiles.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
@@ -87,6 +88,7 @@ const LINUX_4_10_NPT: Profile = {
   backend: () => nptBackend(PHENOM, "4.10"),
   cacheRule: LINUX_4_4_EPT.cacheRule,
   faultRules: LINUX_4_4_EPT.faultRules,
+  walkRules: WALK_RULES_4_10,
   slotLimits: { userSlots: 509, privateSlots: 3 },
   slotsDeletedAtEnd: [],
 };
@@ -114,6 +116,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
   faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true, misconfigurationIsFault: true },
+  walkRules: WALK_RULES_6_1,
   slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
@@ -206,6 +209,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
         "Linux 3.11 as released, AMD without nested paging (npt=0): shadow page tables; its MMIO cache has bug B01",
       backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
+    ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM),
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,

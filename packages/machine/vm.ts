@@ -134,6 +134,7 @@ export class Vm {
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
+      ...(profile.shadowRules === undefined ? {} : { shadowRules: profile.shadowRules }),
       ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
     this.mmu.emulator = {
