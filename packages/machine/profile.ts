@@ -1,6 +1,13 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, GuestWalkRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
+import type {
+  FaultRules,
+  GuestWalkRules,
+  HardwareBackend,
+  MmioCacheRule,
+  NestedRules,
+  TdpMmuRules,
+} from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -54,6 +61,8 @@ export interface Profile {
    * of which the others are whatever lay there.
    */
   readonly tracesAccessedBytes?: boolean;
+  /** How it shadows the EPT tables of a guest that runs a guest of its own; it lets none unless told. */
+  readonly nested?: NestedRules;
   /** The TDP MMU's rules, where it does the mapping (5.10 on); shadow pages do unless told. */
   readonly tdpMmu?: TdpMmuRules;
 }

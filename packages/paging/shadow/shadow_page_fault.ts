@@ -19,7 +19,8 @@ import type { ShadowContext } from "./shadow_context.ts";
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
  *
- * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT.
+ * @param errorCode PFERR bits.
  * @returns Negative an error, 0 let the guest run on, positive emulate.
  */
 export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<number> {
@@ -58,7 +59,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.inL2 ? 0 : gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
     if (write && isReadOnly(slot)) return 1;
