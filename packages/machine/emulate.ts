@@ -42,7 +42,7 @@ export function* emulateInstruction(
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
   vm.execution.forget();
   vm.execution.observe(retry ? 1 : 0);
-  vm.execution.observe(address);
+  if (vm.mmu.faultRules.emulatedAddress === "of-the-exit") vm.execution.observe(address);
   vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;

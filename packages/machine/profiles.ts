@@ -80,7 +80,8 @@ const WITHOUT_EXECUTE_ONLY = { ...HASWELL, executeOnly: false } as const;
 const LINUX_4_10_EPT_NESTED: Profile = {
   ...LINUX_4_4_EPT,
   name: "linux_4_10_ept_nested",
-  summary: "Linux 4.10, Intel EPT: a guest may run guests, its EPT is shadowed; addresses of L2 match the MMIO cache (B19)",
+  summary:
+    "Linux 4.10, Intel EPT: a guest may run guests, its EPT is shadowed; addresses of L2 match the MMIO cache (B19)",
   layout: layoutNamed("linux_4_10_ept"),
   backend: () => eptBackend(WITHOUT_EXECUTE_ONLY, "4.10"),
   cacheRule: { ...LINUX_4_4_EPT.cacheRule, nestedGpa: "compared" },
