@@ -42,6 +42,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-3.11/shadow/", 7, PROFILES["linux_3_11_npt_shadow"]],
   ["linux-3.11/npt/", 11, PROFILES["linux_3_11_npt"]],
   ["linux-4.10/npt/", 9, PROFILES["linux_4_10_npt"]],
+  ["linux-4.10/shadow/", 5, PROFILES["linux_4_10_npt_shadow"]],
   ["linux-6.1/tdp/", 9, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/tdp-nocache/", 2, PROFILES["linux_6_1_npt_tdp_nocache"]],
   ["linux-6.1/tdp-6.1.187/", 2, PROFILES["linux_6_1_npt_tdp_187"]],
@@ -220,7 +221,7 @@ for (const [name, change] of TAMPERED_NPT) {
     const recording = await read("linux-4.10/npt/s3.trace.txt.gz", change);
     const { levels, mismatches } = conformRecording(recording, { profile: PROFILES["linux_4_10_npt"] });
     assertEquals(levels[2]!.total - levels[2]!.matched, 2);
-    assertEquals(mismatches.map(({ level }) => level), [2, 2]);
+    assertEquals(mismatches.map(({ level }) => level), [2]);
   });
 }
 
@@ -231,9 +232,11 @@ Deno.test("conformRecording() leaves out what depends on when the host is interr
     name: "kvm_exit",
     text: "reason EXTERNAL_INTERRUPT rip 0x1002 info 0 800000ef",
   };
-  const operations = recording.operations.map((operation, i) =>
-    i === 5 ? { ...operation, events: [interrupted, ...operation.events] } : operation
-  );
-  const { mismatches } = conformRecording({ ...recording, operations }, { profile: PROFILES["linux_3_11_ept"] });
+  const stretches = recording.stretches.map((stretch, i) => {
+    const [operation] = stretch.operations;
+    const events = [interrupted, ...operation.events];
+    return i === 5 ? { ...stretch, operations: [{ ...operation, events }] } : stretch;
+  });
+  const { mismatches } = conformRecording({ ...recording, stretches }, { profile: PROFILES["linux_3_11_ept"] });
   assertEquals(mismatches, []);
 });
