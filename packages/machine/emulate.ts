@@ -186,7 +186,11 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
 /** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
 function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
   if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== gva % 4096) return -1;
-  return mmu.cache.matchesGpa(faultAddress, vm.mmu.cacheSlotsOf(mmu)) ? faultAddress : -1;
+  const slots = vm.mmu.cacheSlotsOf(mmu);
+  const matches = mmu.inL2
+    ? mmu.cache.matchesNestedGpa(faultAddress, slots)
+    : mmu.cache.matchesGpa(faultAddress, slots);
+  return matches ? faultAddress : -1;
 }
 
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */

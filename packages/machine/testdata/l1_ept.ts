@@ -1,4 +1,6 @@
 import { FLAT_GUEST, type Guest } from "../guest.ts";
+import type { HostRegion } from "../host_memory.ts";
+import { IDENTITY_TABLES } from "../identity_guest.ts";
 import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
 
@@ -11,6 +13,12 @@ const LINK = 7;
 /** The EPTP of the EPT of {@linkcode L1Memory}: its root is at frame 1, write-back, four levels. */
 export const L1_EPT = 0x101e;
 
+/** The tables of {@linkcode IDENTITY_TABLES} as an EPT: links, and pages of 1 GiB, write-back, with all rights. */
+export const IDENTITY_EPT: HostRegion = {
+  ...IDENTITY_TABLES,
+  contents: IDENTITY_TABLES.contents!.map(([at, lo, hi]) => [at, lo - (lo % 4096) + (at === 0 ? LINK : 0xb7), hi]),
+};
+
 /** A VM whose guest has 64 frames of memory from 0 on, and in frames 1 to 15 the tables of an EPT. */
 export class L1Memory {
   readonly vm: Vm;
@@ -21,6 +29,11 @@ export class L1Memory {
     this.vm.createVcpu();
     this.vm.memslot({ id: 0, gpa: 0, size: FRAMES * 4096, flags: 0, userspaceAddr: HOST });
     this.ept = new L1Ept(this.vm);
+  }
+
+  /** Writes 8 bytes of L1's memory behind KVM's back: an entry of a table. */
+  poke(gfn: number, index: number, value: bigint): void {
+    this.vm.writeHost(HOST + gfn * 4096 + 8 * index, value);
   }
 }
 
