@@ -7,7 +7,6 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
-  READS_GUEST_TABLES,
   type ShadowContext,
   unprotectPage,
   WRITES_GUEST_TABLES,
@@ -95,7 +94,7 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
   if (!vm.shadowsGuestTables) return;
   // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
-  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vm, vcpu, address, true);
+  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -137,7 +136,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
   const isKnown = gpa >= 0;
   if (!isKnown) {
-    gpa = toGpa(vm, vcpu, gva, write);
+    gpa = toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -194,10 +193,9 @@ function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
 }
 
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
   const { shadow, guestPaging } = vcpu.mmu;
   if (shadow === undefined) return guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   if (vcpu.mmu.inL2) return gpaOfL2(vcpu, shadow, gva, write);
   return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
 }
