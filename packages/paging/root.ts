@@ -21,7 +21,7 @@ export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
  * 6.1). The roots of a guest that is not in long mode count as such as long as the vCPU is asked to reload them.
  */
 export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  mmu.execution.touched |= READS_TABLES;
+  mmu.execution.touched |= vcpu.root === PAE_ROOTS ? READS_REQUESTS : READS_TABLES;
   if (vcpu.root === PAE_ROOTS) return vcpu.reloadRequested;
   return vcpu.root === NO_PAGE || mmu.isObsolete(vcpu.root);
 }
