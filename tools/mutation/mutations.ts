@@ -530,7 +530,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "last-page-stays-writable",
-    file: "packages/paging/write_protect.ts",
+    file: "packages/paging/each_mapping.ts",
     find: "gfn < slot.baseGfn + slot.npages; gfn += pages",
     replace: "gfn < slot.baseGfn + slot.npages - 1; gfn += pages",
     what: "Write-protecting a slot leaves its last page out.",

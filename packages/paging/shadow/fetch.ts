@@ -6,7 +6,7 @@ import { accessOf, directShadowRole } from "../role.ts";
 import { linkPage, type Mapping, setLeaf } from "../set_leaf.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { dropSpte, removeParent } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -34,7 +34,7 @@ export function fetchMapping(
 ): RetPfResult {
   const { walk, walker, base } = contextOf(vcpu);
   const { shadow } = mmu;
-  mmu.execution.touched |= WRITES_TABLES | READS_GUEST_TABLES;
+  mmu.execution.touched |= WRITES_TABLES;
   if (gpteChanged(walk, walker, walker.maxLevel)) return RetPf.RETRY;
   const start = beginShadowWalk(vcpu, page);
   let table = start.page;
