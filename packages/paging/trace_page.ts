@@ -39,10 +39,13 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
   );
 }
 
-/** What an entry allows, as `kvm_mmu_set_spte` shows it: readable 1, writable 2, executable 4, user 8, or 16 if the format has no user bit. */
+/**
+ * What an entry allows, as `kvm_mmu_set_spte` shows it: readable 1, writable 2, executable 4, user 8. EPT has no user bit; KVM
+ * takes its bit for reading for one (`kvm_mmu_set_ept_masks`, 6.1 spte.c).
+ */
 export function rightsOf(mmu: Mmu, lo: number, hi: number): number {
   const { bits } = mmu;
   const executable = bits.noExecuteHi === 0 ? (lo & bits.executable) !== 0 : (hi & bits.noExecuteHi) === 0;
-  const user = bits.user === 0 ? 16 : (lo & bits.user) !== 0 ? 8 : 0;
-  return (lo & (SPTE_PRESENT | SPTE_WRITABLE)) | (executable ? 4 : 0) | user;
+  const user = (lo & (bits.user === 0 ? SPTE_PRESENT : bits.user)) !== 0;
+  return (lo & (SPTE_PRESENT | SPTE_WRITABLE)) | (executable ? 4 : 0) | (user ? 8 : 0);
 }
