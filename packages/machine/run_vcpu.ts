@@ -92,6 +92,23 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<b
   }
 }
 
+/**
+ * An instruction of the guest that is an exit and that KVM carries out, such as INVLPG. Its tracepoints are not modelled,
+ * as no recording has any.
+ */
+export function* exitFor<T>(vm: Vm, vcpu: Vcpu, handler: Protocol<T>): Protocol<T> {
+  const { mmu } = vm;
+  mmu.execution.forget();
+  yield GUEST_RUNS;
+  vcpu.inGuest = false;
+  mmu.stats.exits++;
+  mmu.counters.counts[Work.exits]++;
+  yield vm.srcu.readLock;
+  const result = yield* handler;
+  yield vm.srcu.readUnlock;
+  return result;
+}
+
 function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   const { mmu } = vm;
   vcpu.inGuest = false;

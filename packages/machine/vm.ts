@@ -30,7 +30,7 @@ import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./gues
 import { GuestMemory } from "./guest_memory.ts";
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
-import { performAccess, runToOut } from "./run_vcpu.ts";
+import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
@@ -260,17 +260,33 @@ export class Vm {
   }
 
   /**
-   * Lets a guest with shadow paging load CR3.
+   * Lets the guest load CR3: an exit with shadow paging. With two-dimensional paging KVM does not see it, and the
+   * processor forgets its translations; where the guest's tables are is then no part of the model.
    *
    * @returns Whether it is loaded; if not, the guest gets #GP.
    */
   loadCr3(index: number, cr3: number): boolean {
-    return run(this.execution, loadCr3(this.mmu, this.#stopped(index), cr3), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.loadCr3Protocol(vcpu, cr3), index);
+    vcpu.mmu.tlb.flush();
+    return true;
   }
 
-  /** Lets a guest with shadow paging forget the translation of one address (`INVLPG`). */
+  /** The same with shadow paging, for a scheduler. */
+  loadCr3Protocol(vcpu: Vcpu, cr3: number): Protocol<boolean> {
+    return exitFor(this, vcpu, loadCr3(this.mmu, vcpu.mmu, cr3));
+  }
+
+  /** Lets the guest forget the translation of one address (`INVLPG`); with what becomes of it as for {@linkcode Vm.loadCr3}. */
   invlpg(index: number, gva: number): void {
-    run(this.execution, invalidatePage(this.mmu, this.#stopped(index), gva), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.invlpgProtocol(vcpu, gva), index);
+    vcpu.mmu.tlb.flush();
+  }
+
+  /** The same with shadow paging, for a scheduler. */
+  invlpgProtocol(vcpu: Vcpu, gva: number): Protocol<void> {
+    return exitFor(this, vcpu, invalidatePage(this.mmu, vcpu.mmu, gva));
   }
 
   /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
