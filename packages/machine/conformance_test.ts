@@ -77,6 +77,7 @@ const SHADOW = {
 };
 const L2 = { world: nestedWorld(PROFILES.linux_4_10_ept_nested), era: narrowEra(ERAS.G2, 5) };
 const L2_KEPT = { world: nestedWorld(PROFILES.linux_5_13_ept_nested), era: narrowEra(ERAS.G8, 5) };
+const LEGACY = { world: machineWorld(PROFILES.linux_6_1_npt_legacy), era: narrowEra(ERAS.G8, 5) };
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };
 
 for (const [name, { create }] of Object.entries(STRATEGIES)) {
@@ -87,6 +88,7 @@ for (const [name, { create }] of Object.entries(STRATEGIES)) {
   testStrategy(create, L2);
   testStrategy(create, L2_KEPT);
   testStrategy(create, TWO_STEPS);
+  testStrategy(create, LEGACY);
 }
 
 Deno.test("testStrategy() fails none on a machine in the soundness cases that no zap of everything hides", () => {
