@@ -5,6 +5,8 @@ import type {
   GuestWalkRules,
   HardwareBackend,
   MmioCacheRule,
+  NestedRules,
+  PageRules,
   ShadowRules,
   TdpMmuRules,
 } from "@mmu-lab/paging";
@@ -42,6 +44,8 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages; as 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** How it shadows guest tables; as 3.11 unless told. */
   readonly shadowRules?: ShadowRules;
   /** How it walks guest tables. */
@@ -63,6 +67,8 @@ export interface Profile {
    * of which the others are whatever lay there.
    */
   readonly tracesAccessedBytes?: boolean;
+  /** How it shadows the EPT tables of a guest that runs a guest of its own; it lets none unless told. */
+  readonly nested?: NestedRules;
   /** The TDP MMU's rules, where it does the mapping (5.10 on); shadow pages do unless told. */
   readonly tdpMmu?: TdpMmuRules;
 }

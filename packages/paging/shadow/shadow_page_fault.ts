@@ -4,9 +4,11 @@ import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
+import { RetPf } from "../ret_pf.ts";
+import type { Mapping } from "../set_leaf.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
@@ -24,7 +26,8 @@ const WRITE_TO_PRESENT = PFERR_WRITE | PFERR_PRESENT;
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
  *
- * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT.
+ * @param errorCode PFERR bits.
  * @returns Negative an error, 0 let the guest run on, positive emulate.
  */
 export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<number> {
@@ -72,7 +75,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   let access = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.inL2 ? 0 : gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
     if (write && isReadOnly(slot)) return 1;
@@ -89,14 +92,14 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  const result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
-  return emulate ? 1 : 0;
+  return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }
 
 /** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */
-function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
+export function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
   if (mmu.shadowRules.writeToUpperTable !== "emulated-at-once" || (errorCode & WRITE_TO_PRESENT) !== WRITE_TO_PRESENT) {
     return false;
   }
