@@ -8,6 +8,7 @@ import {
   TraceSyntaxError,
 } from "@mmu-lab/tracing";
 import { type Level, levelOfEvent, TIMING_EXITS } from "./levels.ts";
+import { bareNumbers } from "./probe_numbers.ts";
 
 /** An event, of the kernel or of the model, in the form in which the two are compared. */
 export interface Comparable {
@@ -31,6 +32,8 @@ export interface ComparableContext {
   readonly era: Era;
   /** How its MMIO sptes look. */
   readonly layout: MmioLayout;
+  /** Whether its probes print `0x` although those of its era do not. */
+  readonly bare?: boolean;
   /** The file, for messages. */
   readonly file?: string;
 }
@@ -52,7 +55,9 @@ const EXIT_REASON = /reason (\S+)/;
 export function comparableFromLine(line: TraceLine, context: ComparableContext): Comparable | undefined {
   const level = levelOfEvent(line.name);
   if (level === undefined) return undefined;
-  const text = line.text.startsWith("(") ? stripProbeLocation(line.text) : line.text;
+  const probe = line.text.startsWith("(");
+  const stripped = probe ? stripProbeLocation(line.text) : line.text;
+  const text = probe && context.bare ? bareNumbers(stripped) : stripped;
   return comparable(line.name, level, text, context, line.lineNumber);
 }
 

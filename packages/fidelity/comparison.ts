@@ -11,6 +11,7 @@ import {
 import { align } from "./align.ts";
 import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
 import { EventCollector } from "./event_collector.ts";
+import { HashedPointers } from "./hashed_pointers.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import { PageRenaming } from "./page_renaming.ts";
@@ -74,9 +75,14 @@ export interface ComparisonOptions {
   readonly level: Level;
   /** How the recorded kernel prints. */
   readonly era: Era;
+  /** Whether its probes print `0x`, whatever is usual in its era; as is usual unless told. */
+  readonly prefixed?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
 }
+
+/** Kernels whose kprobes print bare hexadecimal numbers, or did when they were recorded. */
+const BARE_ERAS: readonly Era[] = ["3.11", "3.13"];
 
 /** The model's VM that stands for one recorded VM. */
 class ModelVm {
@@ -85,14 +91,16 @@ class ModelVm {
   readonly vm: Vm;
   readonly context: ComparableContext;
   readonly renaming: PageRenaming;
+  readonly pointers = new HashedPointers();
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
-  constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
+  constructor(header: RecordingHeader, { profile, era, prefixed, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
     const { layout, pool } = this.vm.mmu;
-    this.context = { era, layout, ...(file === undefined ? {} : { file }) };
+    const bare = prefixed === true && BARE_ERAS.includes(era);
+    this.context = { era, layout, bare, ...(file === undefined ? {} : { file }) };
     this.renaming = new PageRenaming((serial) => {
       for (let page = 0; page < pool.length; page++) {
         if (pool.serial[page] === serial) return pool.isLive(page);
@@ -169,8 +177,8 @@ export class Comparison {
     this.#compareEvents(model, recorded);
   }
 
-  #compareEvents({ context, sink, renaming }: ModelVm, recorded: RecordedOperation): void {
-    const kernel = recorded.events
+  #compareEvents({ context, sink, renaming, pointers }: ModelVm, recorded: RecordedOperation): void {
+    const kernel = pointers.restore(recorded.events)
       .map((line) => comparableFromLine(line, context))
       .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
     const model = sink.records
