@@ -3,6 +3,7 @@ import { ERAS } from "@mmu-lab/memslots";
 import {
   FAULT_RULES_3_11,
   FAULT_RULES_6_1,
+  PAGE_RULES_4_10,
   PAGE_RULES_6_1,
   WALK_RULES_3_11,
   WALK_RULES_4_10,
@@ -95,6 +96,7 @@ const LINUX_4_10_NPT: Profile = {
   backend: () => nptBackend(PHENOM, "4.10"),
   cacheRule: LINUX_4_4_EPT.cacheRule,
   faultRules: LINUX_4_4_EPT.faultRules,
+  pageRules: PAGE_RULES_4_10,
   walkRules: WALK_RULES_4_10,
   slotLimits: { userSlots: 509, privateSlots: 3 },
   slotsDeletedAtEnd: [],
