@@ -7,6 +7,7 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
+  type ShadowContext,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -40,6 +41,8 @@ export function* emulateInstruction(
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
   vm.execution.forget();
   vm.execution.observe(retry ? 1 : 0);
+  if (vm.mmu.faultRules.emulatedAddress === "of-the-exit") vm.execution.observe(address);
+  vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
   if (retriesInstead(vcpu, address, retry)) {
@@ -89,8 +92,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 
 /** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
-  if (vcpu.mmu.shadow === undefined) return;
-  const gpa = toGpa(vcpu, address, true);
+  if (!vm.shadowsGuestTables) return;
+  // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
+  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -129,8 +133,9 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   const { mmu } = vm;
   yield EMULATE_LOOK;
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
-  const byGva = gpa >= 0;
-  if (!byGva) {
+  if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
+  const isKnown = gpa >= 0;
+  if (!isKnown) {
     gpa = toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
@@ -139,7 +144,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
     }
     vm.execution.observe(gpa);
   }
-  if (!byGva && !isMmio(vm, vcpu, gva, gpa, write)) {
+  if (!isKnown && !isMmio(vm, vcpu, gva, gpa, write)) {
     yield EMULATE_MEMORY;
     if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) {
       if (write) yield* pteWrite(mmu, vcpu.mmu, gpa, length);
@@ -177,11 +182,33 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
   return gpa;
 }
 
+/** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
+function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
+  if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== gva % 4096) return -1;
+  const slots = vm.mmu.cacheSlotsOf(mmu);
+  const matches = mmu.inL2
+    ? mmu.cache.matchesNestedGpa(faultAddress, slots)
+    : mmu.cache.matchesGpa(faultAddress, slots);
+  return matches ? faultAddress : -1;
+}
+
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
 function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
   const { shadow, guestPaging } = vcpu.mmu;
   if (shadow === undefined) return guestPaging.translate(gva);
+  if (vcpu.mmu.inL2) return gpaOfL2(vcpu, shadow, gva, write);
   return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
+}
+
+/** Goes by L2's own tables, and by L1's EPT for each address on the way (`gva_to_gpa_nested`, `translate_nested_gpa`). */
+function gpaOfL2(vcpu: Vcpu, { walk, walker }: ShadowContext, gva: number, write: boolean): number {
+  const paging = vcpu.mmu.guestPaging;
+  const translateNested = (gpa: number, code: number) =>
+    gvaToGpa(walk, walker, gpa | 0, Math.floor(gpa / 2 ** 32), code | PFERR_USER);
+  for (let step = 0; step < paging.levels; step++) {
+    if (translateNested(paging.entryGpa(gva, step), PFERR_WRITE) < 0) return -1;
+  }
+  return translateNested(paging.translate(gva), write ? PFERR_WRITE : 0);
 }
 
 function accessCode(vcpu: Vcpu, write: boolean): number {
@@ -210,7 +237,7 @@ function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: 
   const pfn = vm.host.pfn(hvaOf(slot, gfn));
   vcpu.outcome.ramAccesses++;
   if (write) {
-    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
+    if (vm.shadowsGuestTables) vm.execution.touched |= WRITES_GUEST_TABLES;
     vm.host.write(pfn, gpa % 4096, vcpu.writeBuffer, at, length);
     markPageDirty(slot, gfn);
   } else vm.host.read(pfn, gpa % 4096, vcpu.readBuffer, at, length);

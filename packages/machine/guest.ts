@@ -34,6 +34,8 @@ export interface Guest {
   readonly paging: GuestPaging;
   /** Page tables of its own that lie in its memory, for processors whose KVM shadows them; else it has paging off. */
   readonly tables?: GuestTablesSetup;
+  /** The own paging of its guest, L2, where the kernel lets it have one; paging off unless told. */
+  readonly l2?: GuestPaging;
   /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
   readonly code?: GuestCode;
 }

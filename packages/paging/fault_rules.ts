@@ -55,6 +55,13 @@ export interface FaultRules {
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
    */
   readonly syncedMmioSpte: "stamped-anew" | "looked-up";
+  /**
+   * Which address the emulator takes where the vCPU's cache says that the one of the exit is MMIO. `walked`: what the guest's
+   * tables say, as for all others. `of-the-exit`: that one, without a walk, be it an address of L2 ("Use the hardware
+   * provided GPA instead of page walk", 4.11 on AMD, soon after on Intel; bug B19). Walked unless told; that later
+   * kernels take that of the exit too, but never in L2, comes to the same.
+   */
+  readonly emulatedAddress?: "walked" | "of-the-exit";
 }
 
 /** The rules of 3.11. */
