@@ -8,7 +8,8 @@ import { EventCollector } from "./event_collector.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import { recordedKernel } from "./recorded_kernel.ts";
-import { PageRenaming } from "./page_renaming.ts";
+import { FrameRenaming } from "./frame_renaming.ts";
+import { PlaceFinder } from "./places.ts";
 
 /** How much agrees at one level. */
 export interface LevelScore {
@@ -80,9 +81,9 @@ class Comparison {
   readonly #sink = new EventCollector();
   readonly #vm: Vm;
   readonly #context: ComparableContext;
-  readonly #renaming: PageRenaming;
-  readonly #matched: Record<Level, number> = { 1: 0, 2: 0 };
-  readonly #total: Record<Level, number> = { 1: 0, 2: 0 };
+  readonly #renaming: FrameRenaming;
+  readonly #matched: Record<Level, number> = { 1: 0, 2: 0, 3: 0 };
+  readonly #total: Record<Level, number> = { 1: 0, 2: 0, 3: 0 };
   readonly #mismatches: Mismatch[] = [];
   #statistics: KvmStats | undefined;
 
@@ -94,15 +95,13 @@ class Comparison {
     this.#context = {
       era: options.era ?? recordedKernel(recording).era ?? "3.11",
       layout: this.#vm.mmu.layout,
+      isPresent: (lo, hi) => this.#vm.mmu.isPresent(lo, hi),
       ...(options.file === undefined ? {} : { file: options.file }),
     };
-    const { pool } = this.#vm.mmu;
-    this.#renaming = new PageRenaming((serial) => {
-      for (let page = 0; page < pool.length; page++) {
-        if (pool.serial[page] === serial) return pool.isLive(page);
-      }
-      return false;
-    });
+    const { mmu } = this.#vm;
+    const finder = new PlaceFinder(mmu);
+    this.#sink.findPlaces = (event, args) => finder.placesOf(event, args);
+    this.#renaming = new FrameRenaming((serial) => finder.isLive(serial));
   }
 
   run(): Conformance {
@@ -121,7 +120,9 @@ class Comparison {
   #compare(recorded: RecordedOperation): void {
     // The recorder turns its probes off while it changes flags many times in a row.
     const probes = recorded.operation.op !== "bulk-flags";
-    this.#sink.clear(({ name, system }) => levelOfEvent(name) !== undefined && (probes || system !== "probe"));
+    this.#sink.clear(({ name, system }) =>
+      (levelOfEvent(name) ?? Infinity) <= this.#level && (probes || system !== "probe")
+    );
     if (recorded.operation.op === "vm-destroy") this.#statistics = { ...this.#vm.mmu.stats };
     const result = runOperation(this.#vm, recorded.operation);
     const bulk = recorded.operation.op === "bulk-flags" ? recorded.operation : undefined;
@@ -150,13 +151,19 @@ class Comparison {
   }
 
   #agree(kernel: Comparable, model: Comparable): boolean {
-    if (kernel.name !== model.name || kernel.text !== model.text || kernel.index !== model.index) return false;
-    return kernel.page === undefined || this.#renaming.canMatch(model.page!, kernel.page);
+    if (kernel.name !== model.name || kernel.text !== model.text) return false;
+    for (let i = 0; i < kernel.frames.length; i++) {
+      if (!this.#renaming.canMatch(model.places[i], kernel.frames[i])) return false;
+    }
+    return true;
   }
 
-  /** Two events that agree bind the pages that they show, for the rest of the recording. */
+  /** Two events that agree bind the frames that they show, for the rest of the recording. */
   #bind(kernel: Comparable, model: Comparable): boolean {
-    return kernel.page === undefined || this.#renaming.match(model.page!, kernel.page);
+    for (let i = 0; i < kernel.frames.length; i++) {
+      if (!this.#renaming.match(model.places[i], kernel.frames[i])) return false;
+    }
+    return true;
   }
 
   #count(level: Level, same: boolean, recorded: RecordedOperation, line: number, kernel: string, model: string): void {
@@ -172,5 +179,5 @@ class Comparison {
 }
 
 function show(event: Comparable | undefined): string {
-  return event === undefined ? "nothing" : `${event.name}: ${event.text}`;
+  return event === undefined ? "nothing" : `${event.name}: ${event.whole}`;
 }

@@ -22,7 +22,7 @@ export const conformCommand: Command = {
   operands: "TRACE...",
   options: [
     { name: "profile", value: "auto|NAME", summary: "which kernel the model is; auto: as the recording shows" },
-    { name: "level", value: "1|2", summary: "how closely to look; 2 unless told" },
+    { name: "level", value: "1|2|3", summary: "how closely to look; 2 unless told" },
     { name: "json", summary: "print one JSON object instead of a table" },
   ],
   notes: [
@@ -59,7 +59,7 @@ function profileOf(args: CommandArgs): Profile | undefined {
 }
 
 function levelOf(args: CommandArgs): Level {
-  const text = args.text("level") ?? String(LEVELS.at(-1));
+  const text = args.text("level") ?? "2";
   const level = LEVELS.find((known) => String(known) === text);
   if (level !== undefined) return level;
   throw new InputError(`Cannot use level '${text}': write ${LEVELS.join(" or ")}`);
