@@ -6,6 +6,7 @@ import { readRecording, type Recording, runOperation, vmForScenario } from "@mmu
 import { chooseProfile } from "./choose_profile.ts";
 import { conformRecording } from "./conform_recording.ts";
 import { EventCollector } from "./event_collector.ts";
+import { LEVELS } from "./levels.ts";
 
 const TESTDATA = new URL("./testdata/", import.meta.url);
 
@@ -56,21 +57,20 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
 ];
 
 for (const [folder, files, profile] of SETS) {
-  Deno.test(`conformRecording() agrees with every recording of ${folder} at levels 1 and 2`, async (t) => {
+  Deno.test(`conformRecording() agrees with every recording of ${folder} at levels 1 to 3`, async (t) => {
     const paths = await recordings(folder);
     assertEquals(paths.length, files);
     for (const path of paths) {
       await t.step(path, async () => {
         const recording = await read(path);
         assertEquals(chooseProfile(recording).name, profile.name);
-        const { levels, mismatches } = conformRecording(recording, { profile, file: path });
+        const { levels, mismatches } = conformRecording(recording, { profile, file: path, level: 3 });
         assertEquals(mismatches, []);
-        assertEquals(levels[1]!.matched, levels[1]!.total);
-        assertEquals(levels[2]!.matched, levels[2]!.total);
+        for (const level of LEVELS) assertEquals(levels[level]!.matched, levels[level]!.total);
         // Without MMIO sptes level 1 is outcomes alone.
         const events = levels[1]!.total > recording.operations.length;
         assertEquals(events, profile.layout().cachingEnabled, "events were compared, not only outcomes");
-        assert(levels[2]!.total > levels[1]!.total);
+        assert(levels[2]!.total > levels[1]!.total && levels[3]!.total > levels[2]!.total);
       });
     }
   });

@@ -52,7 +52,7 @@ export class FrameRenaming {
       for (let unit = 0; unit < 512 ** (level - 2); unit++) {
         if (!this.#large.canMatch(Math.floor(pfn / 512) + unit, Math.floor(frame / 512) + unit)) return false;
       }
-      return pfn % 512 === 0 && frame % 512 === 0;
+      return pfn % 512 === frame % 512;
     }
     const large = this.#large.frameOf(Math.floor(pfn / 512));
     if (large !== undefined) return frame === large * 512 + pfn % 512;

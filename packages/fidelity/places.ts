@@ -23,9 +23,9 @@ export type Place =
   | {
     /** Host memory. */
     readonly kind: "ram";
-    /** The model's first host frame. */
+    /** A frame of the model's host. */
     readonly pfn: number;
-    /** How much is mapped: a page of level 1, 2 or 3. */
+    /** Level of the page that it lies in: 1, 2 or 3. */
     readonly level: number;
   };
 
@@ -55,7 +55,7 @@ export class PlaceFinder {
       case MARK_MMIO_SPTE:
         return [pageOfSptep(args[0])];
       case MMU_SPTE_SET:
-        return [pageOfSptep(args[0]), this.#entry(args[1], args[2], this.#levelAt(args[0]))];
+        return [pageOfSptep(args[0]), this.#entryAt(args[0], args[1], args[2])];
       case KVM_MMU_SET_SPTE:
         return [this.#entry(args[1], args[2], args[4]), pageOfSptep(args[5])];
       case KVM_MMU_SPTE_REQUESTED:
@@ -66,10 +66,12 @@ export class PlaceFinder {
         ];
       case KVM_TDP_MMU_SPTE_CHANGED:
         return [this.#entry(args[3], args[4], args[2]), this.#entry(args[5], args[6], args[2])];
-      case FAST_PAGE_FAULT: {
-        const level = this.#levelAt(args[2]);
-        return [pageOfSptep(args[2]), this.#entry(args[3], args[4], level), this.#entry(args[5], args[6], level)];
-      }
+      case FAST_PAGE_FAULT:
+        return [
+          pageOfSptep(args[2]),
+          this.#entryAt(args[2], args[3], args[4]),
+          this.#entryAt(args[2], args[5], args[6]),
+        ];
       default:
         return NOTHING;
     }
@@ -88,9 +90,11 @@ export class PlaceFinder {
     return { kind: "table", serial: mmu.pool.serial[mmu.childOf(lo, hi)] };
   }
 
-  #levelAt(sptep: number): number {
-    const page = sptep === NO_SPTEP ? -1 : this.#page(Math.floor(sptep / 512));
-    return page < 0 ? 1 : levelOf(this.#mmu.pool.role[page]);
+  /** The same for an entry that is told by its place. */
+  #entryAt(sptep: number, lo: number, hi: number): Place | undefined {
+    if (!this.#mmu.isPresent(lo, hi)) return undefined;
+    const page = this.#page(Math.floor(sptep / 512));
+    return this.#entry(lo, hi, page < 0 ? 1 : levelOf(this.#mmu.pool.role[page]));
   }
 
   #page(serial: number): number {

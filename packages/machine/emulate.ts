@@ -4,6 +4,7 @@ import {
   hvaOf,
   injectPageFault,
   isReadOnly,
+  PFERR_FETCH,
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
@@ -43,6 +44,8 @@ export function* emulateInstruction(
   vm.execution.observe(retry ? 1 : 0);
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
+  vcpu.faultGpa = vcpu.mmu.shadow === undefined ? address : -1;
+  fetchInstruction(vm, vcpu);
   if (retriesInstead(vcpu, address, retry)) {
     yield* unprotect(vm, vcpu, address);
     return "done";
@@ -132,7 +135,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
   const byGva = gpa >= 0;
   if (!byGva) {
-    gpa = toGpa(vm, vcpu, gva, write);
+    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultGpa : toGpa(vm, vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -171,23 +174,37 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
 function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
   const { cache, shadow } = vcpu.mmu;
   if (shadow === undefined || !cache.matchesGva(gva, vm.mmu.cacheSlotsOf(vcpu.mmu))) return -1;
-  const code = accessCode(vcpu, write);
+  const code = (write ? PFERR_WRITE : 0) | (shadow.userMode ? PFERR_USER : 0);
   if (((shadow.walk.role.permissions[code >> 1] >> cache.access) & 1) !== 0) return -1;
   const gpa = cache.gfn * 4096 + (gva % 4096);
   traceMatch(vm, vcpu, gva, gpa, write, "gva");
   return gpa;
 }
 
-/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
-  const { shadow, guestPaging } = vcpu.mmu;
-  if (shadow === undefined) return guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
-  return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
+/**
+ * Reads the instruction from guest memory, which takes a walk of the guest's tables (`kvm_fetch_guest_virt`): the recorded
+ * processors do not hand its bytes over. It lies in one page, and what it is the model knows.
+ */
+function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
+  if (vm.guest.code !== undefined) walk(vm, vcpu, vcpu.rip, PFERR_FETCH);
 }
 
-function accessCode(vcpu: Vcpu, write: boolean): number {
-  return (write ? PFERR_WRITE : 0) | (vcpu.mmu.shadow?.userMode ? PFERR_USER : 0);
+/** Whether the address of the fault is taken for that of the operand: the offsets in the page agree (`gpa_val`). */
+function isAtFault({ mmu }: Vm, { faultGpa }: Vcpu, gva: number): boolean {
+  return mmu.faultRules.emulatorUsesFaultAddress === true && faultGpa >= 0 && gva % 4096 === faultGpa % 4096;
+}
+
+/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
+function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+  return walk(vm, vcpu, gva, write ? PFERR_WRITE : 0);
+}
+
+function walk(vm: Vm, vcpu: Vcpu, gva: number, access: number): number {
+  const tables = vcpu.emulatorWalk;
+  if (tables === undefined) return vcpu.mmu.guestPaging.translate(gva);
+  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
+  const mode = tables.userMode ? PFERR_USER : 0;
+  return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
 }
 
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */

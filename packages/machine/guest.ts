@@ -30,7 +30,10 @@ export interface GuestTablesSetup {
 export interface Guest {
   /** The guest's page tables as the processor meets them. */
   readonly paging: GuestPaging;
-  /** Page tables of its own that lie in its memory, for processors whose KVM shadows them; else it has paging off. */
+  /**
+   * Page tables of its own that lie in its memory: for processors whose KVM shadows them, where it has paging off without,
+   * and for the emulator, which walks them.
+   */
   readonly tables?: GuestTablesSetup;
   /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
   readonly code?: GuestCode;
@@ -54,5 +57,6 @@ export function identityGuestPaging(pml4Gpa: number, pdptGpas: readonly number[]
         ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512)
         : pdptGpas[Math.floor(gva / 2 ** 39)] + 8 * (Math.floor(gva / 2 ** 30) % 512),
     translate: (gva) => gva,
+    inMemory: true,
   };
 }

@@ -101,7 +101,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_1_shadow"),
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
-  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true },
+  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true, emulatorUsesFaultAddress: true },
   slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },

@@ -152,15 +152,17 @@ export class Vm {
         for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, this.#shadowContext()));
+    const context = this.#guestTables();
+    const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
     this.vcpus.push(vcpu);
     return vcpu;
   }
 
-  /** What a vCPU has beside where KVM shadows the guest's tables. */
-  #shadowContext(): ShadowContext | undefined {
-    if (this.backend.shadowsGuestTables !== true) return undefined;
+  /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
+  #guestTables(): ShadowContext | undefined {
     const { tables } = this.guest;
+    if (this.backend.shadowsGuestTables !== true && tables === undefined) return undefined;
     const index = this.vcpus.length;
     const context = new ShadowContext({
       paging: tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR },

@@ -28,6 +28,12 @@ export interface FaultRules {
    * on a page that is not remembered as MMIO.
    */
   readonly tellsWriteProtected?: boolean;
+  /**
+   * Whether the emulator takes the address of a fault of two-dimensional paging for that of its operand, where the offsets
+   * in the page agree (`gpa_val`, from 4.14 on). Before, it walks the guest's tables for each operand. Only what a walk
+   * leaves behind shows it: trace events, work, and bits in the guest's entries.
+   */
+  readonly emulatorUsesFaultAddress?: boolean;
   /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
   readonly fullErrorCode?: boolean;
   /**
