@@ -42,7 +42,9 @@ function nameFor(seen: RecordedKernel): string | undefined {
   if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;
-  if (paging === "svm-shadow") return era === "3.11" ? "linux_3_11_npt_shadow" : undefined;
+  if (paging === "svm-shadow") {
+    return era === "3.11" ? "linux_3_11_npt_shadow" : era === "4.10" ? "linux_4_10_npt_shadow" : undefined;
+  }
   if (era !== "3.11" || firstWalkExit === undefined) return undefined;
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }

@@ -43,6 +43,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-3.11/shadow/", 7, PROFILES["linux_3_11_npt_shadow"]],
   ["linux-3.11/npt/", 11, PROFILES["linux_3_11_npt"]],
   ["linux-4.10/npt/", 9, PROFILES["linux_4_10_npt"]],
+  ["linux-4.10/shadow/", 5, PROFILES["linux_4_10_npt_shadow"]],
   ["linux-6.1/tdp/", 9, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/tdp-nocache/", 2, PROFILES["linux_6_1_npt_tdp_nocache"]],
   ["linux-6.1/tdp-6.1.187/", 2, PROFILES["linux_6_1_npt_tdp_187"]],

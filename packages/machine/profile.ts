@@ -1,6 +1,13 @@
 import type { InvalidationStrategy, StrategyFactory } from "@mmu-lab/invalidation";
 import type { Era, MemslotLimits } from "@mmu-lab/memslots";
-import type { FaultRules, GuestWalkRules, HardwareBackend, MmioCacheRule, TdpMmuRules } from "@mmu-lab/paging";
+import type {
+  FaultRules,
+  GuestWalkRules,
+  HardwareBackend,
+  MmioCacheRule,
+  ShadowRules,
+  TdpMmuRules,
+} from "@mmu-lab/paging";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 
 /** A slot that KVM makes for itself. */
@@ -35,13 +42,15 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** How it shadows guest tables; as 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
   /** How it walks guest tables. */
   readonly walkRules: GuestWalkRules;
   /** Slots that the kernel allows. */
   readonly slotLimits: MemslotLimits;
   /** Slots that KVM makes when the first vCPU is created. */
   readonly privateSlots: readonly PrivateSlot[];
-  /** Ids of private slots that KVM deletes with the VM, in its order, whether or not they exist. */
+  /** Ids of slots that KVM deletes with the VM, in its order and in every address space, whether or not they exist. */
   readonly slotsDeletedAtEnd: readonly number[];
   /**
    * What goes when a slot is deleted or moved. `obsolete-all`: every page becomes obsolete and is zapped in batches

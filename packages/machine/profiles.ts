@@ -1,11 +1,13 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_6_1 } from "@mmu-lab/paging";
+import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_4_10, WALK_RULES_6_1 } from "@mmu-lab/paging";
 import { nptBackend, svmShadowBackend } from "@mmu-lab/svm-backend";
 import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
+import { profiles419 } from "./profiles_4_19.ts";
+import { shadowProfiles } from "./shadow_profiles.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
@@ -86,8 +88,20 @@ const LINUX_4_10_NPT: Profile = {
   backend: () => nptBackend(PHENOM, "4.10"),
   cacheRule: LINUX_4_4_EPT.cacheRule,
   faultRules: LINUX_4_4_EPT.faultRules,
+  walkRules: WALK_RULES_4_10,
   slotLimits: { userSlots: 509, privateSlots: 3 },
   slotsDeletedAtEnd: [],
+};
+
+const LINUX_4_10_EPT: Profile = {
+  ...LINUX_4_10_NPT,
+  name: "linux_4_10_ept",
+  summary: "Linux 4.10, Intel EPT: generation with an in-progress mark, MMIO cache with a generation",
+  layout: layoutNamed("linux_4_10_ept"),
+  backend: () => eptBackend(HASWELL, "4.10"),
+  // As in 3.11, and only what is there is deleted (x86_set_memory_region).
+  privateSlots: [{ id: 0x1ff, gpa: 0xfffbc000, size: 0x1000 }],
+  slotsDeletedAtEnd: [0x1ff],
 };
 
 /** The processor of the recordings of 6.1 on AMD: an EPYC with 40 physical address bits, as QEMU's TCG interprets it. */
@@ -101,7 +115,13 @@ const LINUX_6_1_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_1_shadow"),
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
-  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true, emulatorUsesFaultAddress: true },
+  faultRules: {
+    ...LINUX_5_13_EPT.faultRules,
+    countsAllMmioExits: true,
+    misconfigurationIsFault: true,
+    emulatorUsesFaultAddress: true,
+  },
+  walkRules: WALK_RULES_6_1,
   slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
@@ -194,6 +214,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
         "Linux 3.11 as released, AMD without nested paging (npt=0): shadow page tables; its MMIO cache has bug B01",
       backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
+    ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM),
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,
@@ -204,7 +225,16 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.13, AMD nested paging: as 3.11, and a wrap is noticed whenever memslots are installed",
       era: ERAS.G1b,
     },
+    {
+      ...LINUX_3_11_EPT,
+      name: "linux_3_13_ept",
+      summary: "Linux 3.13, Intel EPT: as 3.11, a wrap is noticed whenever memslots are installed, fetches are told",
+      era: ERAS.G1b,
+      backend: () => eptBackend(HASWELL, "3.13"),
+    },
     LINUX_4_10_NPT,
+    LINUX_4_10_EPT,
+    ...profiles419(LINUX_4_10_NPT, PHENOM, LINUX_4_10_EPT, HASWELL),
     ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     LINUX_6_1_NPT_TDP,
     {

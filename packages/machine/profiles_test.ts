@@ -48,7 +48,15 @@ for (
     ["linux_3_11_ept", 0xfff00000fee00b4en],
     ["linux_3_17_ept", 0xfff00000fee00daen],
     ["linux_4_4_ept", 0xfff00000fee00daen],
+    ["linux_3_13_ept", 0xfff00000fee00b4en],
+    ["linux_4_10_ept", 0xfff00000fee00daen],
     ["linux_4_11_ept", 0xfff00000fee00daen],
+    // Facts sheet 4.10: R is 39:35 of MAXPHYADDR 40; 43:39 by the cache; none on AMD.
+    ["linux_4_19_ept", 0x7ff000f8fee00daen],
+    ["linux_4_19_ept_0", 0x7ff000f8fee00daen],
+    ["linux_4_19_ept_152", 0x7ff00f80fee00daen],
+    ["linux_4_19_npt", 0x7ff800f8fee00dafn],
+    ["linux_4_19_npt_152", 0x7ff80000fee00dafn],
     ["linux_5_13_ept", 0xfee00006n],
     ["linux_6_1_npt_tdp", 0x80000fee00007n],
     ["linux_6_12_npt_tdp_slotzap", 0x80000fee00007n],
@@ -69,6 +77,43 @@ for (
     assertEquals(found, [spte]);
   });
 }
+
+Deno.test("kernels of Intel make the identity map in every address space, and delete what is there", () => {
+  const generations = (name: string) => {
+    const vm = new Vm(PROFILES[name]);
+    const start = vm.memslots.map(({ generation }) => generation);
+    vm.createVcpu();
+    const created = vm.memslots.map(({ generation }) => generation);
+    vm.destroy();
+    return vm.memslots.map(({ generation }, i) => [created[i] - start[i], generation - created[i]]);
+  };
+  assertEquals(generations("linux_3_13_ept"), [[1, 2]]);
+  assertEquals(generations("linux_4_10_ept"), [[2, 4], [2, 4]]);
+  assertEquals(generations("linux_4_19_ept"), [[0, 0], [0, 0]]); // unrestricted guest
+});
+
+Deno.test("a misconfiguration counts as an MMIO exit from 4.19 on, where it passes the page-fault handler", () => {
+  const exits = (name: string) => {
+    const vm = new Vm(PROFILES[name]);
+    vm.createVcpu();
+    for (let i = 0; i < 3; i++) vm.access(0, "read", APIC, 4);
+    return vm.mmu.stats.mmio_exits;
+  };
+  assertEquals(["linux_3_13_ept", "linux_4_10_ept", "linux_4_19_ept", "linux_6_1_ept_tdp"].map(exits), [1, 1, 3, 3]);
+});
+
+Deno.test("the first address space of 4.19 as released never meets its wrap (B05); with the fixes of 2019 it zaps", () => {
+  const zapped = (name: string) => {
+    const vm = new Vm(PROFILES[name]);
+    vm.createVcpu();
+    vm.access(0, "read", APIC, 4);
+    for (let i = 0; i < 80; i++) {
+      vm.memslot({ id: 0, gpa: 0, size: 0x1000, flags: i % 2, userspaceAddr: 0x7f0000000000 });
+    }
+    return vm.mmu.stats.mmu_shadow_zapped > 0;
+  };
+  assertEquals(["linux_4_10_npt", "linux_4_19_npt_0", "linux_4_19_npt"].map(zapped), [true, false, true]);
+});
 
 Deno.test("the rules of 5.1 store the upper half of the number wrongly, and walk at a wrap with lock breaks", () => {
   const { era, layout, strategy } = PROFILES.linux_5_1_ept;

@@ -5,7 +5,7 @@
  * @module
  */
 import { type FaultRules, PAGING_4_LEVEL, PAGING_OFF, PAGING_PAE, walkShadow } from "@mmu-lab/paging";
-import { PAGING_32BIT, WALK_RULES_3_11 } from "@mmu-lab/paging";
+import { PAGING_32BIT } from "@mmu-lab/paging";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Profile } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
@@ -16,13 +16,13 @@ import { Vm } from "./vm.ts";
 const SEED = 20130401;
 const HOST = 0x7f0000000000;
 
-/** 3.11 without what would find bugs of its time instead: B01, inherited permissions, and MMIO sptes made good again. */
+/** A kernel without what would find bugs of its time instead: B01, inherited permissions, and MMIO sptes made good again. */
 function sound(profile: Profile): Profile {
   return {
     ...profile,
     cacheRule: PROFILES.linux_3_17_ept.cacheRule,
     faultRules: { ...profile.faultRules, syncedMmioSpte: "looked-up" },
-    walkRules: { ...WALK_RULES_3_11, tableAccess: "level" },
+    walkRules: { ...profile.walkRules, tableAccess: "level" },
   };
 }
 
@@ -35,6 +35,15 @@ for (const name of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid", "se
       }
     });
   }
+}
+
+for (const kernel of ["linux_3_13_npt_shadow", "linux_4_10_npt_shadow"]) {
+  Deno.test(`${kernel} agrees with the guest's tables over 24000 random operations`, () => {
+    const profile = sound(PROFILES[kernel]);
+    for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
+      assertEquals(runBesideTables({ profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp }), undefined);
+    }
+  });
 }
 
 /** Runs with one rule changed, over some seeds; the first disagreement. */
@@ -243,6 +252,32 @@ Deno.test("a guest changes from paging off to 32-bit tables, PAE and long mode",
   assertEquals(vm.access(0, "read", 0x10008, 8).value, 0x5678n);
   assertEquals(vm.access(0, "read", 0xd0000000, 4).kind, "mmio");
   assertEquals(vm.loadCr3(0, 0xd0000000), false);
+});
+
+for (const [kernel, maps] of [["linux_3_11_npt_shadow", true], ["linux_4_10_npt_shadow", false]] as const) {
+  Deno.test(`a write to a table of level 2 is emulated by ${kernel}, and its page ${maps ? "" : "not "}mapped`, () => {
+    const vm = guestOf(PROFILES[kernel]);
+    // Page 1 is the table that the guest reads it by, page 2 another one.
+    vm.writeHost(HOST + 0x3008, 0x5067n);
+    for (const [page, entry] of [[1, 0x3067n], [2, 0x5067n]] as const) setEntry(vm, page, entry);
+    vm.access(0, "read", 0x1000, 8);
+    const { pf_fixed } = vm.mmu.stats;
+    vm.access(0, "write", 0x1010, 8, 0x6067n);
+    assertEquals(vm.mmu.stats.insn_emulation, 1);
+    assertEquals(vm.mmu.stats.pf_fixed - pf_fixed, maps ? 1 : 0);
+    assertEquals(spteOf(vm, 1).writable, false);
+  });
+}
+
+Deno.test("an address space has shadow pages of its own, and they stay while a vCPU is in the other", () => {
+  const vm = guestOf(PROFILES.linux_4_10_npt_shadow);
+  vm.memslot({ id: 0, asId: 1, gpa: 0, size: 0x40000, flags: 0, userspaceAddr: HOST });
+  setEntry(vm, 1, 0x10067n);
+  for (const [smm, made] of [[false, 4], [true, 8], [false, 8], [true, 8]] as const) {
+    vm.setSmm(0, smm);
+    vm.access(0, "read", 0x1000, 8);
+    assertEquals(vm.mmu.stats.mmu_cache_miss, made);
+  }
 });
 
 /** Two vCPUs; table 5 maps linear pages from 0x200 on, and vCPU 0 writes it as page 1, with a TLB entry for that. */

@@ -134,6 +134,7 @@ export class Vm {
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
+      ...(profile.shadowRules === undefined ? {} : { shadowRules: profile.shadowRules }),
       ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
     this.mmu.emulator = {
@@ -318,7 +319,7 @@ export class Vm {
     const { tdp } = this.mmu;
     run(this.execution, tdp === undefined ? zapAllPages(this.mmu) : zapAllTdp(this.mmu, tdp), this.updater);
     for (const id of this.profile.slotsDeletedAtEnd) {
-      this.memslot({ id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
+      for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
     for (const vcpu of this.vcpus) run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
     if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);

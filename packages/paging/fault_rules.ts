@@ -37,6 +37,11 @@ export interface FaultRules {
   /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
   readonly fullErrorCode?: boolean;
   /**
+   * Whether an EPT misconfiguration passes the page-fault handler, as a fault for a reserved bit (4.19, 6.1), or a handler of
+   * its own asks for MMIO sptes and emulates (3.11, 4.10). Facts sheet 3.6.
+   */
+  readonly misconfigurationIsFault?: boolean;
+  /**
    * What a sync of a shadow page does with an MMIO spte whose guest entry is still the same. `stamped-anew`: it gets the
    * generation of now, and nobody looks whether the gfn still has no slot (3.11 to 6.12; facts sheet 3.5), so that a
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.

@@ -6,7 +6,7 @@ import { getPage } from "./get_page.ts";
 import { markMmioSpte } from "./mmio_spte.ts";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
-import { accessOf, directRole, directShadowRole, isDirect, levelOf } from "./role.ts";
+import { accessOf, asIdOf, directRole, directShadowRole, isDirect, levelOf } from "./role.ts";
 import { entryIndex } from "./shadow_walk.ts";
 import { SPTE_HOST_WRITABLE, SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
 import { sptepOf } from "./trace_page.ts";
@@ -155,9 +155,9 @@ export function setSpte(
   let marksDirty = writable;
   if (writable && mmu.shadow.indirectPages > 0) {
     // Another vCPU has begun to shadow a table in this large page: the guest tries again.
-    if (level > 1 && mmu.shadow.hasShadowed(mapping.gfn, level)) return false;
+    if (level > 1 && mmu.shadow.hasShadowed(mapping.gfn, level, asIdOf(pool.role[page]))) return false;
     if (!canUnsync && (oldLo & SPTE_WRITABLE) !== 0) marksDirty = false;
-    else if (needWriteProtect(mmu, mapping.gfn, canUnsync)) {
+    else if (needWriteProtect(mmu, asIdOf(pool.role[page]), mapping.gfn, canUnsync)) {
       protectedFromWrites = true;
       writable = false;
       marksDirty = false;
@@ -276,5 +276,5 @@ export function adjustToTransparentHugePage(mmu: Mmu, vcpu: VcpuMmu, mapping: Ma
 
 /** Whether a gfn may be mapped large: by its slot, and since no shadowed table lies there (`has_wrprotected_page`). */
 function mayBeLarge(mmu: Mmu, slot: Memslot, gfn: Gfn, level: number): boolean {
-  return largePageAllowed(slot, gfn, level) && !mmu.shadow.hasShadowed(gfn, level);
+  return largePageAllowed(slot, gfn, level) && !mmu.shadow.hasShadowed(gfn, level, slot.asId);
 }

@@ -13,6 +13,7 @@ import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
 import { ShadowBooks } from "./shadow/shadow_books.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
+import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
 import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
@@ -34,6 +35,8 @@ export interface MmuParts {
   readonly cacheRule: MmioCacheRule;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** How this kernel shadows guest tables; as 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
   /** Levels of the shadow tables: 4 or 5. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps: level 1, 2 or 3. */
@@ -70,6 +73,8 @@ export class Mmu {
   readonly strategy: InvalidationStrategy;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** How this kernel shadows guest tables. */
+  readonly shadowRules: ShadowRules;
   /** Levels of the shadow tables. */
   readonly rootLevel: 4 | 5;
   /** The largest page that the processor maps. */
@@ -131,6 +136,7 @@ export class Mmu {
     this.bits = parts.bits;
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
+    this.shadowRules = parts.shadowRules ?? SHADOW_RULES_3_11;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
     this.host = parts.host;

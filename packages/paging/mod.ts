@@ -65,6 +65,7 @@ export * from "./tdp-mmu/dirty_log.ts";
 export * from "./tdp-mmu/each_entry.ts";
 export * from "./tdp-mmu/split_huge_page.ts";
 export * from "./tdp-mmu/unmap_gfn_range.ts";
+export * from "./shadow/shadow_rules.ts";
 export * from "./shadow/shadow_books.ts";
 export * from "./shadow/shadow_context.ts";
 export * from "./shadow/context_of.ts";

@@ -14,6 +14,7 @@ const INVALID = 1 << 11;
 const EFER_NX = 1 << 12;
 const CR0_WP = 1 << 13;
 const SMEP_AND_NOT_WP = 1 << 14;
+const SMAP_AND_NOT_WP = 1 << 15;
 /** The byte on top is the address space: 1 in system management mode. */
 const SMM_SHIFT = 24;
 
@@ -67,6 +68,8 @@ export interface RoleMode {
   readonly cr0Wp: boolean;
   /** CR4.SMEP without CR0.WP. */
   readonly smepAndNotWp: boolean;
+  /** CR4.SMAP without CR0.WP. */
+  readonly smapAndNotWp: boolean;
   /** The address space. */
   readonly asId: number;
 }
@@ -74,7 +77,7 @@ export interface RoleMode {
 /** The part of a role that a vCPU's mode decides. */
 export function baseRole(mode: RoleMode): Role {
   return (mode.fourByteGptes ? FOUR_BYTE_GPTES : 0) | (mode.eferNx ? EFER_NX : 0) | (mode.cr0Wp ? CR0_WP : 0) |
-    (mode.smepAndNotWp ? SMEP_AND_NOT_WP : 0) | (mode.asId << SMM_SHIFT);
+    (mode.smepAndNotWp ? SMEP_AND_NOT_WP : 0) | (mode.smapAndNotWp ? SMAP_AND_NOT_WP : 0) | (mode.asId << SMM_SHIFT);
 }
 
 /**
@@ -107,7 +110,12 @@ export function hasEferNx(role: Role): boolean {
   return (role & EFER_NX) !== 0;
 }
 
-/** Whether two roles are of the same mode, as far as an entry that the guest writes goes (`kvm_mmu_pte_write`). */
-export function sameMode(a: Role, b: Role): boolean {
+/** Whether two roles agree in the size of entries, EFER.NX and CR0.WP. */
+export function sameFormat(a: Role, b: Role): boolean {
   return ((a ^ b) & (FOUR_BYTE_GPTES | EFER_NX | CR0_WP)) === 0;
+}
+
+/** Whether two roles agree in all that {@linkcode baseRole} decides. */
+export function sameMode(a: Role, b: Role): boolean {
+  return sameFormat(a, b) && ((a ^ b) & (SMEP_AND_NOT_WP | SMAP_AND_NOT_WP)) === 0 && asIdOf(a) === asIdOf(b);
 }

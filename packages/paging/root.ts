@@ -67,6 +67,7 @@ export function* changeAddressSpace(mmu: Mmu, vcpu: VcpuMmu, asId: number): Prot
   if (vcpu.asId === asId) return;
   yield* freeRoot(mmu, vcpu);
   vcpu.asId = asId;
+  vcpu.shadow?.enterAddressSpace(asId);
 }
 
 /** All that a vCPU does before it runs its guest, for one whom nobody disturbs meanwhile. */

@@ -24,6 +24,8 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     quadrant: quadrantOf(role),
     // Bits of the role that the TDP MMU always has set (`kvm_calc_tdp_mmu_root_page_role`, 6.1 mmu.c).
     nxe: mmu.tdp !== undefined || hasEferNx(role),
+    // Without the bits in the hardware's format (`ad_disabled`, from 4.14 on).
+    adDisabled: mmu.bits.accessed === 0,
     pae: !isDirect(role) && !hasFourByteGptes(role),
   });
   trace.emit(

@@ -56,7 +56,7 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
 /** The guest table of a page is shadowed by it no more. */
 function forgetTable(mmu: Mmu, page: PageId): void {
   const { pool, shadow } = mmu;
-  if (!isInvalid(pool.role[page])) shadow.unaccount(pool.gfn[page]);
+  if (!isInvalid(pool.role[page])) shadow.unaccount(pool.gfn[page], pool.role[page]);
   if (pool.isUnsync(page)) unlinkUnsyncPage(mmu, page);
   shadow.unsyncChildren.delete(page);
   shadow.floods.delete(page);

@@ -25,10 +25,10 @@ export interface MmioHost {
   readonly maxPhyAddr?: number;
   /**
    * Whether the CPU has the L1TF bug. Default false. Kernels before 4.19 do not know the bug, and 4.19 and 5.1 take every CPU
-   * with MAXPHYADDR below 47 to have it; they do not look at this.
+   * with MAXPHYADDR below 47 to have it, before the fix d43e2675e96f; they do not look at this.
    */
   readonly l1tf?: boolean;
-  /** `x86_cache_bits`, `maxPhyAddr` to 52; where the L1TF split is from 5.11 on. Default `maxPhyAddr`. */
+  /** `x86_cache_bits`, `maxPhyAddr` to 52; where the L1TF split is in 4.19.152 and from 5.11 on. Default `maxPhyAddr`. */
   readonly cacheBits?: number;
   /** The module parameter `kvm.mmio_caching`, which exists from 5.13 on. Default true. */
   readonly mmioCaching?: boolean;
@@ -144,6 +144,11 @@ const SHADOW_4_19: PagingMode = {
   ...SHADOW_3_10,
   marker: (maxPhyAddr) => same(BIT_51 | BIT_62 | presentBelow52(maxPhyAddr)),
 };
+/** B16 mended (6129ed877d40). */
+const SHADOW_4_19_152: PagingMode = {
+  ...SHADOW_3_10,
+  marker: (maxPhyAddr) => same(BIT_62 | (maxPhyAddr < 52 ? BIT_51 | PRESENT : 0n)),
+};
 const SHADOW_5_11: PagingMode = {
   ...SHADOW_3_10,
   marker: (maxPhyAddr) => ({ mask: KIND_MMIO, value: KIND_MMIO | (maxPhyAddr < 52 ? BIT_51 | PRESENT : 0n) }),
@@ -169,6 +174,7 @@ const ERAS: Readonly<Record<string, Era>> = {
   linux_3_17: { generation: G2, ept: EPT_3_11, shadow: SHADOW_3_11, split: neverSplit },
   linux_4_10: { generation: G2, ept: EPT_3_11, shadow: SHADOW_3_11, split: neverSplit },
   linux_4_19: { generation: G2, ept: EPT_4_19, shadow: SHADOW_4_19, split: splitEveryCpu, overlapsAt52: true },
+  linux_4_19_152: { generation: G2, ept: EPT_4_19, shadow: SHADOW_4_19_152, split: splitAffectedCpus },
   linux_5_1: { generation: G4, ept: EPT_4_19, shadow: SHADOW_4_19, split: splitEveryCpu, overlapsAt52: true },
   linux_5_11: { generation: G7, ept: EPT_5_11, shadow: SHADOW_5_11, split: splitAffectedCpus },
   linux_6_1: { generation: G8, ept: EPT_6_1, shadow: SHADOW_6_1, split: splitAffectedCpus, hasCachingParameter: true },
@@ -196,6 +202,8 @@ export const MMIO_LAYOUT_NAMES: readonly string[] = Object.keys(ERAS).flatMap((e
  * - `linux_3_11`: 19 bits; `linux_3_17`, `linux_4_10`: 20 bits, of which bit 0 is not stored;
  * - `linux_4_19`: the same bits, the mark is bit 62, the L1TF split on every CPU with MAXPHYADDR below 47; with 52 address bits
  *   the shadow mark covers gfn bit 39, which then always reads as 1 (B16);
+ * - `linux_4_19_152`: the same with later fixes: the split on CPUs with the L1TF bug only, by the bits that the cache uses, and no
+ *   mark on gfn bits (read in 4.19.152 mmu.c, `kvm_mmu_reset_all_pte_masks`, `kvm_set_mmio_spte_mask`);
  * - `linux_5_1`: 19 bits by name, 10 in effect (B07); split and B16 as in 4.19, which is inferred: the facts sheet names the
  *   split's rule for 4.19 and from 5.3 on;
  * - `linux_5_11`: 18 bits, the mark is the spte kind 11b in bits 53:52;

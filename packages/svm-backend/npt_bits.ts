@@ -1,4 +1,4 @@
-import { SHADOW_BITS, type SpteBits } from "@mmu-lab/paging";
+import { SHADOW_BITS, SHADOW_BITS_4_10, type SpteBits } from "@mmu-lab/paging";
 
 /** Bit 2 of a nested entry: user mode may use it; all accesses of a guest count as user mode. Architecture (APM vol. 2, 15.25.5). */
 export const NPT_USER: number = 4;
@@ -13,7 +13,7 @@ export const NPT_NO_EXECUTE_HI: number = 1 << 31;
 export const NPT_BITS: SpteBits = { ...SHADOW_BITS, name: "NPT" };
 
 /** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
-export const NPT_BITS_4_10: SpteBits = { ...NPT_BITS, dirtyIfWritable: NPT_DIRTY };
+export const NPT_BITS_4_10: SpteBits = { ...SHADOW_BITS_4_10, name: "NPT" };
 
 /** The same in 6.1, which keeps bits 9 to 11 for itself (6.1 spte.h). */
 export const NPT_BITS_6_1: SpteBits = {

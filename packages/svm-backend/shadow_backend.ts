@@ -2,6 +2,7 @@ import {
   type HardwareBackend,
   type Mmu,
   SHADOW_BITS,
+  SHADOW_BITS_4_10,
   type ShadowProcessor,
   type SpteBits,
   translateShadow,
@@ -9,7 +10,7 @@ import {
 } from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
 import { SVM_EXIT_PF_EXCP } from "./exit_codes.ts";
-import { handleNestedPageFault } from "./exit_handlers.ts";
+import { handleNestedPageFault, type NptKernel } from "./exit_handlers.ts";
 import { exitForOut } from "./exit_info.ts";
 
 /** The processor that an SVM backend without nested paging models. */
@@ -24,19 +25,21 @@ export interface SvmShadowProcessor extends ShadowProcessor {
  * SVM without nested paging (`npt=0`): the processor's CR3 points to shadow tables, and every page fault is an exit.
  *
  * @param processor What the processor can do.
+ * @param kernel Whose sptes and error codes; those of 3.11 unless told.
  */
-export function svmShadowBackend(processor: SvmShadowProcessor): HardwareBackend {
-  return new SvmShadowBackend(processor);
+export function svmShadowBackend(processor: SvmShadowProcessor, kernel: NptKernel = "3.11"): HardwareBackend {
+  return new SvmShadowBackend(processor, kernel);
 }
 
 class SvmShadowBackend implements HardwareBackend {
   readonly name = "svm shadow";
-  readonly bits: SpteBits = SHADOW_BITS;
+  readonly bits: SpteBits;
   readonly shadowsGuestTables = true;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite: "write" | "read-then-write";
 
-  constructor(readonly processor: SvmShadowProcessor) {
+  constructor(readonly processor: SvmShadowProcessor, readonly kernel: NptKernel) {
+    this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_4_10;
     this.maxPageLevel = processor.maxPageLevel;
     this.readModifyWrite = processor.readModifyWrite;
   }
@@ -58,6 +61,6 @@ class SvmShadowBackend implements HardwareBackend {
   }
 
   handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
-    return handleNestedPageFault(mmu, vcpu, "3.11");
+    return handleNestedPageFault(mmu, vcpu, this.kernel);
   }
 }

@@ -14,7 +14,7 @@ import {
 import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits, eptBits61, eptBits612 } from "./ept_bits.ts";
+import { EPT_ACCESSED, EPT_DIRTY, EPT_WRITE, eptBits, eptBits410, eptBits61, eptBits612 } from "./ept_bits.ts";
 import { EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION } from "./exit_reasons.ts";
 import { handleEptMisconfig, handleEptViolation } from "./exit_handlers.ts";
 import { type ErrorCodeRule, outQualification, violationQualification } from "./exit_qualification.ts";
@@ -41,6 +41,16 @@ export function eptBackend(processor: EptProcessor, errorCodes: ErrorCodeRule = 
   return new EptBackend(processor, errorCodes);
 }
 
+/** Whose sptes go with whose error codes. */
+const BITS: Readonly<Record<ErrorCodeRule, (accessedDirty: boolean) => SpteBits>> = {
+  "3.11": eptBits,
+  "3.13": eptBits,
+  "4.10": eptBits410,
+  "4.19": eptBits410,
+  "6.1": eptBits61,
+  "6.12": eptBits612,
+};
+
 class EptBackend implements HardwareBackend, NestedTables {
   readonly name = "ept";
   readonly bits: SpteBits;
@@ -50,8 +60,7 @@ class EptBackend implements HardwareBackend, NestedTables {
   readonly guestTableAccess: number;
 
   constructor(readonly processor: EptProcessor, readonly errorCodes: ErrorCodeRule) {
-    const bits = errorCodes === "6.12" ? eptBits612 : errorCodes === "6.1" ? eptBits61 : eptBits;
-    this.bits = bits(processor.accessedDirty);
+    this.bits = BITS[errorCodes](processor.accessedDirty);
     this.maxPageLevel = processor.maxPageLevel;
     this.guestTableAccess = processor.accessedDirty ? Access.WRITE : Access.READ;
   }

@@ -34,6 +34,11 @@ export function eptBits(accessedDirty: boolean): SpteBits {
   };
 }
 
+/** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
+export function eptBits410(accessedDirty: boolean): SpteBits {
+  return { ...eptBits(accessedDirty), dirtyIfWritable: accessedDirty ? EPT_DIRTY : 0 };
+}
+
 /** The bits of EPT sptes in 6.1, which keeps bits 11, 57 and 58 for itself (6.1 spte.h; facts sheet 6.6). */
 export function eptBits61(accessedDirty: boolean): SpteBits {
   const software = {

@@ -38,8 +38,7 @@ export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule
  */
 export function* handleEptMisconfig(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
   const { gpa, reason } = vcpu.exit;
-  // From 4.15 on the page-fault handler looks at MMIO sptes itself (facts sheet 3.6).
-  if (mmu.tdp !== undefined) return yield* mmuPageFault(mmu, vcpu, gpa, PFERR_RSVD);
+  if (mmu.faultRules.misconfigurationIsFault) return yield* mmuPageFault(mmu, vcpu, gpa, PFERR_RSVD);
   const fault = yield* handleMmioPageFault(mmu, vcpu, gpa);
   if (fault === MmioFault.BUG) throw new UnknownExitError(reason, gpa);
   let result = 1;

@@ -40,25 +40,28 @@ export function isInvalidQualification(qualification: number): boolean {
  * | rule | WRITE | USER | FETCH | PRESENT | GUEST_FINAL, GUEST_PAGE |
  * |---|---|---|---|---|---|
  * | `3.11` | bit 1 | never | never | bit 3 alone | never |
+ * | `3.13` | bit 1 | never | bit 2 | bit 3 alone | never |
  * | `4.10` | bit 1 | bit 0: a data read is called USER | bit 2 | any of bits 5:3 | never |
- * | `6.1` | bit 1 | bit 0 | bit 2 | any of bits 5:3 | by bit 8, always one of them |
+ * | `4.19` | bit 1 | bit 0 | bit 2 | any of bits 5:3 | by bit 8, always one of them |
  *
- * `6.12` makes those of `6.1`; its sptes differ.
+ * `6.1` and `6.12` make those of `4.19`; their sptes differ.
  */
-export type ErrorCodeRule = "3.11" | "4.10" | "6.1" | "6.12";
+export type ErrorCodeRule = "3.11" | "3.13" | "4.10" | "4.19" | "6.1" | "6.12";
 
 /**
  * The page-fault error code of an EPT violation.
  *
  * @param qualification The exit qualification.
  * @param rule Which kernel's.
- * @returns PFERR bits; with `6.1` and later above 2^32.
+ * @returns PFERR bits; with `4.19` and later above 2^32.
  */
 export function violationErrorCode(qualification: number, rule: ErrorCodeRule): number {
   const write = (qualification & 2) !== 0 ? PFERR_WRITE : 0;
-  if (rule === "3.11") return write | ((qualification >> 3) & PFERR_PRESENT);
-  const user = (qualification & 1) !== 0 ? PFERR_USER : 0;
+  const readable = (qualification >> 3) & PFERR_PRESENT;
+  if (rule === "3.11") return write | readable;
   const fetch = (qualification & 4) !== 0 ? PFERR_FETCH : 0;
+  if (rule === "3.13") return write | fetch | readable;
+  const user = (qualification & 1) !== 0 ? PFERR_USER : 0;
   const present = (qualification & 0x38) !== 0 ? PFERR_PRESENT : 0;
   const code = write | user | fetch | present;
   if (rule === "4.10") return code;

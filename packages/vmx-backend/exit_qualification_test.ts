@@ -22,14 +22,21 @@ Deno.test("violationErrorCode() is that of 3.11: WRITE from bit 1, PRESENT from 
   for (const [qualification, code] of table) assertEquals(violationErrorCode(qualification, "3.11"), code);
 });
 
+Deno.test("violationErrorCode() of 3.13 tells FETCH as well", () => {
+  const table = [[0x181, 0], [0x182, 2], [0x184, 16], [0x1aa, 3], [0x1b1, 0]];
+  for (const [qualification, code] of table) assertEquals(violationErrorCode(qualification, "3.13"), code);
+});
+
 Deno.test("violationErrorCode() of 4.10 tells USER and FETCH, and PRESENT by any right", () => {
   const table = [[0x181, 4], [0x182, 2], [0x184, 16], [0x1aa, 3], [0x1b1, 5], [0x082, 2]];
   for (const [qualification, code] of table) assertEquals(violationErrorCode(qualification, "4.10"), code);
 });
 
-Deno.test("violationErrorCode() of 6.1 tells whether the fault was in the final translation", () => {
-  assertEquals(violationErrorCode(0x181, "6.1"), 2 ** 32 + 4);
-  assertEquals(violationErrorCode(0x082, "6.1"), 2 ** 33 + 2);
+Deno.test("violationErrorCode() of 4.19 and later tells whether the fault was in the final translation", () => {
+  for (const rule of ["4.19", "6.1"] as const) {
+    assertEquals(violationErrorCode(0x181, rule), 2 ** 32 + 4);
+    assertEquals(violationErrorCode(0x082, rule), 2 ** 33 + 2);
+  }
 });
 
 Deno.test("isInvalidQualification() refuses bits 8:7 = 10b alone", () => {

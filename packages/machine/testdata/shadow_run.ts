@@ -74,6 +74,8 @@ class World {
   readonly #paging: PagingState;
   readonly #role: GuestRole;
   readonly #hostWrites: boolean;
+  /** Whether KVM reads tables in read-only memory. */
+  readonly #readsReadOnly: boolean;
   readonly #user = [false, false];
   readonly #cr3 = [1, 1];
   /** Time of each vCPU's last flush of everything, and of single pages. */
@@ -92,6 +94,7 @@ class World {
   constructor(run: ShadowRun) {
     this.#random = seededRandom(run.seed);
     this.#hostWrites = run.hostWrites === true;
+    this.#readsReadOnly = run.profile.walkRules.readOnlyTables === "not-updated";
     this.#paging = { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: run.cr0Wp ?? true, eferNx: true };
     this.#role = GuestRole.ofPaging(this.#paging, run.profile.walkRules);
     const value = (data: Uint8Array) => new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0, true);
@@ -273,7 +276,7 @@ class World {
         // What is not there is remembered by nobody: a fault is by the tables as they are.
         if (isNow) outcomes.push({ fault: code | (write ? 2 : 0) | (this.#user[vcpu] ? 4 : 0) });
       };
-      if (!(table < FRAMES || (this.#inSlot(table) && !this.#readOnly))) return fault(0);
+      if (!(table < FRAMES || (this.#inSlot(table) && (!this.#readOnly || this.#readsReadOnly)))) return fault(0);
       const index = Math.floor(page / 512 ** (level - 1)) % 512;
       const key = table * WORDS + index;
       const current = this.#peek(table, index);

@@ -58,10 +58,8 @@ export function reservedBits(state: PagingState, rules: GuestWalkRules): Reserve
   reserve(low, 3, lowBits(29, 13), true);
   if (rules.gigabytePages === "cpuid" && !state.gigabytePages) reserve(low, 3, lowBits(7, 7));
   for (let level = 4; level <= rootLevel; level++) reserve(low, level, lowBits(7, 7));
-  if (rules.nonLeafGlobal === "levels-4-and-3") {
-    reserve(low, 3, lowBits(8, 8), false);
-    reserve(low, 4, lowBits(8, 8));
-  } else if (amd) {
+  if (rules.nonLeafGlobal === "levels-4-and-3" || amd) {
+    if (rules.nonLeafGlobal !== "amd-levels-5-and-4") reserve(low, 3, lowBits(8, 8), false);
     for (let level = 4; level <= rootLevel; level++) reserve(low, level, lowBits(8, 8));
   }
   return { low, high: highBits(51, maxphyaddr) | noNx, pdpte };

@@ -14,10 +14,10 @@ export interface GuestWalkRules {
    */
   readonly tableAccess: "leaf" | "level";
   /**
-   * Where bit 8 is reserved in entries that link a table: at levels 4 and 3 (3.11, beyond the manuals), on AMD at levels
-   * 5 and 4 (6.1).
+   * Where bit 8 is reserved in entries that link a table: at levels 4 and 3 (3.11, beyond the manuals), the same on AMD
+   * alone (4.10), on AMD at levels 5 and 4 (6.1).
    */
-  readonly nonLeafGlobal: "levels-4-and-3" | "amd-levels-5-and-4";
+  readonly nonLeafGlobal: "levels-4-and-3" | "amd-levels-4-and-3" | "amd-levels-5-and-4";
   /** Whether CPUID is asked before a page of 1 GiB is allowed (6.1), or never (3.11). */
   readonly gigabytePages: "any-processor" | "cpuid";
   /** Whether bits 6:5 of a PDPTE are reserved, as the manual says (6.1), or not looked at (3.11). */
@@ -71,6 +71,15 @@ export const WALK_RULES_6_1: GuestWalkRules = {
   fetchBit: "efer",
 };
 
+/** Linux 4.10 (paging_tmpl.h, mmu.c). */
+export const WALK_RULES_4_10: GuestWalkRules = {
+  ...WALK_RULES_ARCHITECTURE,
+  name: "linux_4_10",
+  tableAccess: "leaf",
+  nonLeafGlobal: "amd-levels-4-and-3",
+  pse36: "36-bits",
+};
+
 /** Linux 3.11 (paging_tmpl.h, mmu.c). It lets no guest set CR4.SMAP, PKE or LA57. */
 export const WALK_RULES_3_11: GuestWalkRules = {
   name: "linux_3_11",
@@ -83,4 +92,11 @@ export const WALK_RULES_3_11: GuestWalkRules = {
   nestedFault: "lost",
   fetchBit: "no-execute",
   updatedCopy: "level-above",
+};
+
+/** Linux 3.13 (paging_tmpl.h). */
+export const WALK_RULES_3_13: GuestWalkRules = {
+  ...WALK_RULES_3_11,
+  name: "linux_3_13",
+  readOnlyTables: "not-updated",
 };

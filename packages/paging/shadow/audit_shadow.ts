@@ -1,10 +1,10 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import type { Mmu } from "../mmu.ts";
 import type { PageId, SpteId } from "../page_pool.ts";
-import { isDirect, isInvalid, levelOf } from "../role.ts";
+import { asIdOf, isDirect, isInvalid, levelOf } from "../role.ts";
 import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
 import { pageOf } from "./rmap.ts";
-import { rmapKey } from "./shadow_books.ts";
+import { rmapKey, tableKey } from "./shadow_books.ts";
 
 /**
  * Audits what an MMU keeps to shadow guest tables: the reverse map against the entries, both ways; which tables are
@@ -21,7 +21,7 @@ export function auditShadow(mmu: Mmu): string[] {
   return findings;
 }
 
-/** Returns the frames that some entry, of whatever page, lets the guest write: level by key. */
+/** Returns the frames that some entry, of whatever page, lets the guest write, by `tableKey`. */
 function auditReverseMap(mmu: Mmu, findings: string[]): Map<number, SpteId> {
   const { pool, shadow } = mmu;
   const writable = new Map<number, SpteId>();
@@ -35,7 +35,7 @@ function auditReverseMap(mmu: Mmu, findings: string[]): Map<number, SpteId> {
       const hi = pool.hi(page, index);
       if (!mmu.isPresent(lo, hi) || (level > 1 && (lo & SPTE_LARGE) === 0)) continue;
       const gfn = direct ? pool.gfn[page] + index * pagesPerEntry(level) : shadow.gfnOf(page, index);
-      if ((lo & SPTE_WRITABLE) !== 0) writable.set(rmapKey(gfn, level), page * 512 + index);
+      if ((lo & SPTE_WRITABLE) !== 0) writable.set(tableKey(gfn, level, asIdOf(pool.role[page])), page * 512 + index);
       if (direct) continue;
       mapped++;
       if (!shadow.rmap.get(rmapKey(gfn, level))?.includes(page * 512 + index)) {
@@ -59,15 +59,18 @@ function auditReverseMap(mmu: Mmu, findings: string[]): Map<number, SpteId> {
 function auditTables(mmu: Mmu, writable: ReadonlyMap<number, SpteId>, findings: string[]): void {
   const { pool, shadow } = mmu;
   const shadowed = new Map<number, number>();
+  const tracked = new Map<number, number>();
   let indirect = 0;
   for (let page = 0; page < pool.length; page++) {
     if (!pool.isLive(page) || isDirect(pool.role[page]) || isInvalid(pool.role[page])) continue;
     const gfn = pool.gfn[page];
     indirect++;
-    for (const level of [2, 3]) shadowed.set(rmapKey(gfn, level), (shadowed.get(rmapKey(gfn, level)) ?? 0) + 1);
+    const asId = asIdOf(pool.role[page]);
+    for (const level of [2, 3]) count(shadowed, tableKey(gfn, level, asId));
+    if (levelOf(pool.role[page]) > 1) count(tracked, tableKey(gfn, 1, asId));
     if (pool.isUnsync(page)) continue;
     for (const level of [1, 2, 3]) {
-      const spte = writable.get(rmapKey(gfn, level));
+      const spte = writable.get(tableKey(gfn, level, asId));
       if (spte === undefined) continue;
       findings.push(
         `Page ${page} shadows the table at gfn 0x${gfn.toString(16)}, which page ${pageOf(spte)}, entry ${
@@ -80,9 +83,23 @@ function auditTables(mmu: Mmu, writable: ReadonlyMap<number, SpteId>, findings: 
   if (shadow.indirectPages !== indirect) {
     findings.push(`${shadow.indirectPages} pages are counted to shadow tables, and ${indirect} do`);
   }
-  for (const key of new Set([...shadowed.keys(), ...shadow.shadowed.keys()])) {
-    if (shadowed.get(key) === shadow.shadowed.get(key)) continue;
-    findings.push(`Key ${key} counts ${shadow.shadowed.get(key)} shadowed tables, and has ${shadowed.get(key)}`);
+  compare(shadow.shadowed, shadowed, "shadowed tables", findings);
+  compare(shadow.tracked, tracked, "tables above level 1", findings);
+}
+
+function count(counts: Map<number, number>, key: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function compare(
+  kept: ReadonlyMap<number, number>,
+  found: ReadonlyMap<number, number>,
+  what: string,
+  findings: string[],
+): void {
+  for (const key of new Set([...found.keys(), ...kept.keys()])) {
+    if (found.get(key) === kept.get(key)) continue;
+    findings.push(`Key ${key} counts ${kept.get(key)} ${what}, and has ${found.get(key)}`);
   }
 }
 

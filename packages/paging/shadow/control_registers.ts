@@ -23,8 +23,7 @@ import { syncRoots } from "./sync_page.ts";
 export function* loadCr3(mmu: Mmu, vcpu: VcpuMmu, cr3: number): Protocol<boolean> {
   const { walk, paging } = contextOf(vcpu);
   const gfn = Math.floor(cr3 / 4096);
-  const slot = mmu.slotOf(vcpu, gfn);
-  if (slot === undefined) return false;
+  if (mmu.shadowRules.cr3WithoutSlot === "refused" && mmu.slotOf(vcpu, gfn) === undefined) return false;
   const pdptrsBefore = walk.pdptrs.slice();
   const lo = addressLo(gfn) | (cr3 & 0xfff);
   const hi = addressHi(gfn);

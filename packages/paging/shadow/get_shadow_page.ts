@@ -38,7 +38,7 @@ export function getShadowPage(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, role: Role): Pa
   if (!isDirect(role)) {
     if (rmapWriteProtect(mmu, vcpu.asId, gfn)) mmu.flushRemoteTlbs();
     if (levelOf(role) > 1 && needSync) syncPages(mmu, vcpu, gfn);
-    shadow.account(gfn);
+    shadow.account(gfn, role);
   }
   if (mmu.trace.on) tracePage(mmu, KVM_MMU_GET_PAGE, page, "new");
   return page;

@@ -2,7 +2,7 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { hasFourByteGptes, levelOf, quadrantOf, sameMode } from "../role.ts";
+import { hasFourByteGptes, levelOf, quadrantOf, sameFormat, sameMode } from "../role.ts";
 import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
@@ -44,6 +44,7 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
     length = 8;
   }
   mmu.stats.mmu_pte_write++;
+  const agrees = mmu.shadowRules.setsAnew === "same-mode" ? sameMode : sameFormat;
   let zapped = false;
   let remote = false;
   let local = false;
@@ -62,7 +63,7 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
       zapSpte(mmu, page, index);
-      if ((length === 8 || length === 4) && sameMode(pool.role[page], base)) setAnew(mmu, vcpu, page, index);
+      if ((length === 8 || length === 4) && agrees(pool.role[page], base)) setAnew(mmu, vcpu, page, index);
       if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
     }
   }

@@ -12,3 +12,6 @@ export const SHADOW_BITS: SpteBits = {
   memoryType: 0,
   table: 1 | 2 | 4 | 0x20,
 };
+
+/** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
+export const SHADOW_BITS_4_10: SpteBits = { ...SHADOW_BITS, dirtyIfWritable: SHADOW_BITS.dirty };

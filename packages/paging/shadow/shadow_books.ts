@@ -1,5 +1,6 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import type { PageId, SpteId } from "../page_pool.ts";
+import { asIdOf, levelOf, type Role } from "../role.ts";
 
 /** Levels that a key of a gfn has room for. */
 const LEVELS = 4;
@@ -20,8 +21,10 @@ export class ShadowBooks {
   readonly unsyncChildren: Map<PageId, Set<number>> = new Map();
   /** Writes to each page's guest table since it was last used (`write_flooding_count`). */
   readonly floods: Map<PageId, number> = new Map();
-  /** How many shadowed tables lie in each frame of level 2 and 3 (`lpage_info.write_count`), by {@linkcode rmapKey}. */
+  /** How many shadowed tables lie in each frame of level 2 and 3 (`lpage_info.write_count`), by {@linkcode tableKey}. */
   readonly shadowed: Map<number, number> = new Map();
+  /** How many shadowed tables above level 1 lie in each frame (`gfn_track`), by {@linkcode tableKey}. */
+  readonly tracked: Map<number, number> = new Map();
   /** The frame that each entry of an indirect page maps (`gfns`); 512 a page, kept when the page is freed. */
   readonly #gfns: Float64Array[] = [];
 
@@ -35,30 +38,43 @@ export class ShadowBooks {
     (this.#gfns[page] ??= new Float64Array(512))[index] = gfn;
   }
 
-  /** Notes that the guest table in a frame is shadowed, once more (`account_shadowed`). */
-  account(gfn: Gfn): void {
-    this.indirectPages++;
-    for (const level of [2, 3]) {
-      const key = rmapKey(gfn, level);
-      this.shadowed.set(key, (this.shadowed.get(key) ?? 0) + 1);
-    }
+  /** Notes that the guest table in a frame is shadowed by a page of a role, once more (`account_shadowed`). */
+  account(gfn: Gfn, role: Role): void {
+    this.#note(gfn, role, 1);
   }
 
   /** Takes one such note back (`unaccount_shadowed`). */
-  unaccount(gfn: Gfn): void {
-    this.indirectPages--;
-    for (const level of [2, 3]) {
-      const key = rmapKey(gfn, level);
-      const left = this.shadowed.get(key)! - 1;
-      if (left === 0) this.shadowed.delete(key);
-      else this.shadowed.set(key, left);
-    }
+  unaccount(gfn: Gfn, role: Role): void {
+    this.#note(gfn, role, -1);
+  }
+
+  #note(gfn: Gfn, role: Role, by: number): void {
+    this.indirectPages += by;
+    const asId = asIdOf(role);
+    if (levelOf(role) > 1) add(this.tracked, tableKey(gfn, 1, asId), by);
+    for (const level of [2, 3]) add(this.shadowed, tableKey(gfn, level, asId), by);
   }
 
   /** Whether a page of a level must not be mapped large, for a shadowed table lies in it. */
-  hasShadowed(gfn: Gfn, level: number): boolean {
-    return this.indirectPages > 0 && this.shadowed.has(rmapKey(gfn, level));
+  hasShadowed(gfn: Gfn, level: number, asId: number): boolean {
+    return this.indirectPages > 0 && this.shadowed.has(tableKey(gfn, level, asId));
   }
+
+  /** Whether a frame holds a shadowed table above level 1 (`kvm_page_track_is_active`). */
+  isTracked(gfn: Gfn, asId: number): boolean {
+    return this.tracked.has(tableKey(gfn, 1, asId));
+  }
+}
+
+function add(counts: Map<number, number>, key: number, by: number): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}
+
+/** The key of the page of a level that a gfn of an address space lies in. */
+export function tableKey(gfn: Gfn, level: number, asId: number): number {
+  return rmapKey(gfn, level) * 2 + asId;
 }
 
 /** The key of the page of a level that a gfn lies in. */

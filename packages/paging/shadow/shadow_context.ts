@@ -38,9 +38,10 @@ export class ShadowContext {
   exitErrorCode = 0;
   /** Whether a page fault waits to be injected; `walker.fault` says which. */
   faultPending = false;
-  /** What all shadow pages of this mode have in common, but for the address space. */
+  /** What all shadow pages of this mode have in common. */
   base: Role;
   #paging: PagingState;
+  #asId = 0;
   readonly #rules: GuestWalkRules;
 
   /** Makes one whose CR3 is 0. */
@@ -49,7 +50,7 @@ export class ShadowContext {
     this.#paging = parts.paging;
     const role = GuestRole.ofPaging(parts.paging, parts.rules);
     this.walk = new WalkMmu({ ...parts, role });
-    this.base = baseOf(parts.paging);
+    this.base = baseOf(parts.paging, 0);
   }
 
   /** The guest's paging. The vCPU's roots must go when it changes; see `changePaging`. */
@@ -60,7 +61,13 @@ export class ShadowContext {
   set paging(paging: PagingState) {
     this.#paging = paging;
     this.walk.role = GuestRole.ofPaging(paging, this.#rules);
-    this.base = baseOf(paging);
+    this.base = baseOf(paging, this.#asId);
+  }
+
+  /** The vCPU goes to another address space. Its roots must go with that; see `changeAddressSpace`. */
+  enterAddressSpace(asId: number): void {
+    this.#asId = asId;
+    this.base = baseOf(this.#paging, asId);
   }
 
   /** Folds what a later step could read into a hash, but for the roots. */
@@ -82,12 +89,13 @@ export class ShadowContext {
   }
 }
 
-function baseOf(paging: PagingState): Role {
+function baseOf(paging: PagingState, asId: number): Role {
   return baseRole({
     fourByteGptes: paging.format.entryBytes === 4,
     eferNx: paging.eferNx === true,
     cr0Wp: paging.cr0Wp === true,
     smepAndNotWp: paging.cr4Smep === true && paging.cr0Wp !== true,
-    asId: 0,
+    smapAndNotWp: paging.cr4Smap === true && paging.cr0Wp !== true,
+    asId,
   });
 }

@@ -1,4 +1,4 @@
-import { hashSlot } from "@mmu-lab/memslots";
+import { type Gfn, hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
@@ -7,14 +7,19 @@ import { walkAddr } from "../guest/walk_addr.ts";
 import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
-import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { entryIndex } from "../shadow_walk.ts";
+import { SPTE_LARGE } from "../spte_bits.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
-import { READS_GUEST_TABLES, WRITES_GUEST_TABLES } from "../touches.ts";
+import { READS_GUEST_TABLES, READS_TABLES, WRITES_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { fetchMapping } from "./fetch.ts";
 import { injectPageFault } from "./inject_page_fault.ts";
 import type { ShadowContext } from "./shadow_context.ts";
+import { beginShadowWalk } from "./shadow_roots.ts";
+
+const WRITE_TO_PRESENT = PFERR_WRITE | PFERR_PRESENT;
 
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
@@ -38,6 +43,10 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if (mmu.execution.keepsObservations) observeWalk(mmu, walker);
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
+  if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode)) {
+    clearFloods(mmu, vcpu, Math.floor(gva / 4096));
+    return 1;
+  }
 
   yield LOOK_UP_SLOT;
   const mapping: Mapping = { gfn: walker.gfn, level: 1, slot: undefined, pfn: 0, writable: false };
@@ -79,6 +88,29 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
   return emulate ? 1 : 0;
+}
+
+/** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */
+function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
+  if (mmu.shadowRules.writeToUpperTable !== "emulated-at-once" || (errorCode & WRITE_TO_PRESENT) !== WRITE_TO_PRESENT) {
+    return false;
+  }
+  mmu.execution.touched |= READS_TABLES;
+  return mmu.shadow.isTracked(gfn, vcpu.asId);
+}
+
+/** The tables that an address is reached by are in use: their floods are forgotten (`shadow_page_table_clear_flood`). */
+function clearFloods(mmu: Mmu, vcpu: VcpuMmu, page: number): void {
+  mmu.execution.touched |= WRITES_TABLES;
+  let { page: table, level } = beginShadowWalk(vcpu, page);
+  for (; level >= 1; level--) {
+    const index = entryIndex(page, level);
+    const lo = mmu.pool.lo(table, index);
+    const hi = mmu.pool.hi(table, index);
+    mmu.shadow.floods.delete(table);
+    if (!mmu.isPresent(lo, hi) || (lo & SPTE_LARGE) !== 0) return;
+    table = mmu.childOf(lo, hi);
+  }
 }
 
 /** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */

@@ -38,9 +38,12 @@ export function markUnsync(mmu: Mmu, parent: SpteId): void {
 /**
  * Whether a frame must stay write-protected, for it holds a shadowed table. One of level 1 need not: its pages are marked
  * instead, if they may be (`mmu_need_write_protect`). Under `mmu_lock`.
+ *
+ * @param asId The address space whose frame it is. @param canUnsync Whether pages may be marked.
  */
-export function needWriteProtect(mmu: Mmu, gfn: Gfn, canUnsync: boolean): boolean {
+export function needWriteProtect(mmu: Mmu, asId: number, gfn: Gfn, canUnsync: boolean): boolean {
   const { pool } = mmu;
+  if (mmu.shadowRules.writeToUpperTable === "emulated-at-once" && mmu.shadow.isTracked(gfn, asId)) return true;
   let needUnsync = false;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (!isValidIndirect(mmu, page, gfn)) continue;
@@ -72,7 +75,8 @@ export function unlinkUnsyncPage(mmu: Mmu, page: PageId): void {
 /** Whether a page shadows the table in a frame, and has not been zapped (`for_each_gfn_indirect_valid_sp`). */
 export function isValidIndirect(mmu: Mmu, page: PageId, gfn: Gfn): boolean {
   const { pool } = mmu;
-  return pool.gfn[page] === gfn && !isDirect(pool.role[page]) && !isInvalid(pool.role[page]);
+  if (pool.gfn[page] !== gfn || isDirect(pool.role[page]) || isInvalid(pool.role[page])) return false;
+  return mmu.shadowRules.obsoletePages === "count" || !mmu.isObsolete(page);
 }
 
 /**
