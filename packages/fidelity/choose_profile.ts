@@ -1,5 +1,6 @@
 import { type Profile, PROFILES } from "@mmu-lab/machine";
-import type { Recording } from "@mmu-lab/workloads";
+import type { Recording, RecordingHeader } from "@mmu-lab/workloads";
+import type { Conformance } from "./comparison.ts";
 import { conformRecording } from "./conform_recording.ts";
 import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
 
@@ -12,26 +13,54 @@ const RIVALS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds the profile of the kernel and processor that a recording comes from, by what {@linkcode recordedKernel} sees. On
+ * Finds the profile of the kernel and processor that a recording comes from, by what {@linkcode KernelWatcher} sees. On
  * Intel the first exit for a page-table walk tells whether EPT keeps accessed and dirty bits (facts sheet 7.4: then the
- * walk counts as a write). Where two kernels can be told apart by their results alone, the one is taken that agrees with
- * more of the recording at level 1, and if both do, the newer.
+ * walk counts as a write).
  *
- * @param recording A recording.
+ * @param seen What was seen.
+ * @param header Names the recording, for messages.
  * @throws {RangeError} If it comes from a kernel or processor that no profile is for; the message says what was seen.
  */
-export function chooseProfile(recording: Recording): Profile {
-  const seen = recordedKernel(recording);
+export function profileOf(seen: RecordedKernel, header: Pick<RecordingHeader, "name" | "cfg">): Profile {
   const profile = PROFILES[nameFor(seen) ?? ""];
-  if (profile !== undefined) return closer(recording, profile, PROFILES[RIVALS[profile.name] ?? ""]);
+  if (profile !== undefined) return profile;
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
     ? "it has no EPT violation, nested page fault or page fault exit"
     : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined && !seen.tdpMmu
     ? "its kernel is 6.1 or later, and its faults are not those of the TDP MMU"
     : `its events are those of ${kernel}`;
-  const { name, cfg } = recording;
+  const { name, cfg } = header;
   throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
+}
+
+/**
+ * Another profile that may be meant where {@linkcode profileOf} gives this one, and the recording does not agree with it
+ * at level 1: the one that agrees with more of it is right, and of equals the first.
+ */
+export function rivalOf(profile: Profile, seen: RecordedKernel): Profile | undefined {
+  return seen.usesSmm ? PROFILES[RIVALS[profile.name] ?? ""] : undefined;
+}
+
+/**
+ * The profile of a recording that is in memory, rivals included.
+ *
+ * @param recording A recording.
+ * @throws As {@linkcode profileOf} does.
+ */
+export function chooseProfile(recording: Recording): Profile {
+  const seen = recordedKernel(recording);
+  const profile = profileOf(seen, recording);
+  const rival = rivalOf(profile, seen);
+  if (rival === undefined) return profile;
+  const misses = (candidate: Profile) => level1Misses(conformRecording(recording, { profile: candidate, level: 1 }));
+  return misses(rival) < misses(profile) ? rival : profile;
+}
+
+/** Outcomes and events of level 1 that do not agree. */
+export function level1Misses({ levels }: Conformance): number {
+  const { matched, total } = levels[1]!;
+  return total - matched;
 }
 
 function nameFor(seen: RecordedKernel): string | undefined {
@@ -60,14 +89,3 @@ function nameFor61({ paging, mmioSptes, splitFrom }: RecordedKernel): string | u
 
 /** What a profile's name ends with, by where the gfn is split: bits 43:39, bits 39:35, not at all. */
 const SPLITS: Readonly<Record<number, string>> = { 39: "", 35: "_skx", 0: "_nol1tf" };
-
-function closer(recording: Recording, profile: Profile, rival: Profile | undefined): Profile {
-  const smm = recording.operations.some(({ operation }) => operation.op === "set-smm");
-  if (rival === undefined || !smm) return profile;
-  return misses(recording, rival) < misses(recording, profile) ? rival : profile;
-}
-
-function misses(recording: Recording, profile: Profile): number {
-  const { matched, total } = conformRecording(recording, { profile, level: 1 }).levels[1]!;
-  return total - matched;
-}

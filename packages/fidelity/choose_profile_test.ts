@@ -17,10 +17,10 @@ Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   const newer = recordingOf("make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7");
   assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
   const legacy = recordingOf("kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000200000006 info2 0x2000");
-  const [operation] = legacy.operations;
-  const both = { ...operation, events: [...operation.events, ...newer.operations[0].events] };
+  const [stretch] = legacy.stretches;
+  const both = { ...stretch, operations: [...stretch.operations, ...newer.operations] };
   const saysTdp = "its faults are not those of the TDP MMU";
-  assertThrows(() => chooseProfile({ ...legacy, operations: [both] }), RangeError, saysTdp);
+  assertThrows(() => chooseProfile({ ...legacy, stretches: [both] }), RangeError, saysTdp);
   const empty = recordingOf(
     "kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 800000000a125907",
   );

@@ -11,6 +11,9 @@ export type Level = 1 | 2 | 3;
 /** The levels, lowest first. */
 export const LEVELS: readonly Level[] = [1, 2, 3];
 
+/** The level that is compared unless told. */
+export const DEFAULT_LEVEL: Level = 2;
+
 /** Events of level 1. Of `mmu_spte_set` only those that store an MMIO spte; the others are of level 3. */
 const LEVEL_1: readonly string[] = [
   "mmu_spte_set",

@@ -19,7 +19,9 @@
  * @module
  */
 export * from "./levels.ts";
+export * from "./comparison.ts";
 export * from "./conform_recording.ts";
+export * from "./conform_trace.ts";
 export * from "./choose_profile.ts";
 export * from "./recorded_kernel.ts";
 export * from "./comparable.ts";

@@ -1,5 +1,5 @@
 import type { Era, TraceLine } from "@mmu-lab/tracing";
-import { QUIRK_SLOT_ZAP_ALL, type Recording } from "@mmu-lab/workloads";
+import { QUIRK_SLOT_ZAP_ALL, type RecordedStretch, type Recording } from "@mmu-lab/workloads";
 
 /** What a recording shows of the kernel and processor that it comes from. */
 export interface RecordedKernel {
@@ -13,6 +13,8 @@ export interface RecordedKernel {
   readonly mmioSptes: boolean;
   /** Whether a slot that goes takes only its own mappings along (the quirk SLOT_ZAP_ALL is disabled, 6.12). */
   readonly slotZap: boolean;
+  /** Whether a vCPU entered or left system management mode, and with it the second address space. */
+  readonly usesSmm: boolean;
   /** Lowest of the five bits that every MMIO spte has set for L1TF, if any; `undefined` if no MMIO spte was seen. */
   readonly splitFrom: number | undefined;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
@@ -35,38 +37,82 @@ const PAGE_FAULT_EXCEPTION = /\breason PF excp /;
 const FINAL_TRANSLATION = 0x100;
 
 /**
- * Finds out which kernel and processor a recording comes from: the names of the probes and what they show tell the
- * kernel, the exits tell the processor. `6.1` stands for later ones too, where nothing tells. O(lines).
+ * Finds out which kernel and processor a recording comes from, operation by operation: the names of the probes and what
+ * they show tell the kernel, the exits tell the processor. `6.1` stands for later ones too, where nothing tells.
  */
-export function recordedKernel(recording: Recording): RecordedKernel {
-  const events = new Set<string>();
-  let cacheHasGeneration = false;
-  let emptyHasBit63 = false;
-  let paging: RecordedKernel["paging"];
-  let firstWalkExit: number | undefined;
-  let gpa = 0n;
-  let splitFrom: number | undefined;
-  const look = (line: TraceLine) => {
-    if (line.name === "make_mmio_spte") gpa = BigInt(GFN.exec(line.text)?.[1] ?? 0) << 12n;
-    if (line.name === "make_mmio_spte_ret") splitFrom ??= splitOf(BigInt(SPTE.exec(line.text)?.[1] ?? 0), gpa);
-    events.add(line.name);
-    if (line.name === "kvm_tdp_mmu_spte_changed" && EMPTY_6_12.test(line.text)) emptyHasBit63 = true;
-    if (line.name === "mmio_page_fault" && line.text.includes("mmio_gen=")) cacheHasGeneration = true;
-    if (line.name !== "kvm_exit") return;
-    if (NESTED_PAGE_FAULT.test(line.text)) paging = "npt";
-    if (EXCEPTION.test(line.text)) paging = "vmx-shadow";
-    if (PAGE_FAULT_EXCEPTION.test(line.text)) paging = "svm-shadow";
-    const qualification = parseInt(EPT_VIOLATION.exec(line.text)?.[1] ?? "", 16);
+export class KernelWatcher {
+  readonly #events: Set<string> = new Set();
+  #cacheHasGeneration = false;
+  #emptyHasBit63 = false;
+  #slotZap = false;
+  #usesSmm = false;
+  #paging: RecordedKernel["paging"];
+  #firstWalkExit: number | undefined;
+  #gpa = 0n;
+  #splitFrom: number | undefined;
+
+  /** Looks at operations and their events. O(events). */
+  look({ header, operations }: RecordedStretch): void {
+    if ((header.disabledQuirks & QUIRK_SLOT_ZAP_ALL) !== 0) this.#slotZap = true;
+    for (const { operation, events } of operations) {
+      if (operation.op === "set-smm") this.#usesSmm = true;
+      for (const line of events) this.#event(line);
+    }
+  }
+
+  /** What has been seen so far. */
+  get kernel(): RecordedKernel {
+    const events = this.#events;
+    const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
+    const slotZap = this.#slotZap;
+    return {
+      era: this.#emptyHasBit63 || slotZap ? "6.12" : eraOf(events, this.#cacheHasGeneration),
+      splitFrom: this.#splitFrom,
+      paging: this.#paging,
+      tdpMmu: events.has("kvm_tdp_mmu_spte_changed"),
+      mmioSptes,
+      slotZap,
+      usesSmm: this.#usesSmm,
+      firstWalkExit: this.#firstWalkExit,
+    };
+  }
+
+  #event({ name, text }: TraceLine): void {
+    this.#events.add(name);
+    switch (name) {
+      case "make_mmio_spte":
+        if (this.#splitFrom === undefined) this.#gpa = BigInt(GFN.exec(text)?.[1] ?? 0) << 12n;
+        break;
+      case "make_mmio_spte_ret":
+        this.#splitFrom ??= splitOf(BigInt(SPTE.exec(text)?.[1] ?? 0), this.#gpa);
+        break;
+      case "kvm_tdp_mmu_spte_changed":
+        this.#emptyHasBit63 ||= EMPTY_6_12.test(text);
+        break;
+      case "mmio_page_fault":
+        this.#cacheHasGeneration ||= text.includes("mmio_gen=");
+        break;
+      case "kvm_exit":
+        this.#exit(text);
+    }
+  }
+
+  #exit(text: string): void {
+    if (NESTED_PAGE_FAULT.test(text)) this.#paging = "npt";
+    if (EXCEPTION.test(text)) this.#paging = "vmx-shadow";
+    if (PAGE_FAULT_EXCEPTION.test(text)) this.#paging = "svm-shadow";
+    const qualification = parseInt(EPT_VIOLATION.exec(text)?.[1] ?? "", 16);
     if (Number.isNaN(qualification)) return;
-    paging = "ept";
-    if ((qualification & FINAL_TRANSLATION) === 0) firstWalkExit ??= qualification;
-  };
-  for (const operation of recording.operations) operation.events.forEach(look);
-  const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
-  const tdpMmu = events.has("kvm_tdp_mmu_spte_changed");
-  const slotZap = (recording.disabledQuirks & QUIRK_SLOT_ZAP_ALL) !== 0;
-  const era = emptyHasBit63 || slotZap ? "6.12" : eraOf(events, cacheHasGeneration);
-  return { era, splitFrom, paging, tdpMmu, mmioSptes, slotZap, firstWalkExit };
+    this.#paging = "ept";
+    if ((qualification & FINAL_TRANSLATION) === 0) this.#firstWalkExit ??= qualification;
+  }
+}
+
+/** What a {@linkcode KernelWatcher} sees in a recording that is in memory. */
+export function recordedKernel(recording: Pick<Recording, "stretches">): RecordedKernel {
+  const watcher = new KernelWatcher();
+  for (const stretch of recording.stretches) watcher.look(stretch);
+  return watcher.kernel;
 }
 
 /** The place of the five bits that are set beside the gpa; 0 for none, `undefined` if the gpa itself is in the way. */

@@ -129,7 +129,7 @@ Deno.test("lab compare refuses what is no trace, or not whole", async () => {
   await fails("t.txt", "the marker 'seq=0 op=scenario' first", { files: { "t.txt": B01.replace(/^.*\n/, "") } });
   await fails("t.txt", "line 1 of t.txt", { files: { "t.txt": "# hello\nworld\n".slice(8) } });
   await fails("t.txt", "t.txt", { files: { "t.txt": "" } });
-  await fails("t.txt", "line 8 of t.txt: Cannot read 'gva' of marker 4", {
+  await fails("t.txt", "Cannot use trace t.txt: Cannot read 'gva' of marker 4 (read), line 8 of t.txt", {
     files: { "t.txt": B01.replace("gva=0xe", "gva=zz") },
   });
   await fails("t.dat", "trace-cmd report t.dat", { files: { "t.dat": "\u0017\u0008Dtracing\n\u0001\u0002" } });

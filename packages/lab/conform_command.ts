@@ -1,19 +1,14 @@
-import { chooseProfile, type Conformance, conformRecording, type Level, LEVELS } from "@mmu-lab/fidelity";
+import { conformTrace, DEFAULT_LEVEL, type Level, LEVELS } from "@mmu-lab/fidelity";
 import { type Profile, PROFILES } from "@mmu-lab/machine";
-import { readRecordingStream } from "@mmu-lab/workloads";
 import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
-import { InputError, messageOf } from "./input_error.ts";
+import { agrees, type ConformedFile, conformJson, conformText } from "./format_conformance.ts";
+import { InputError, messageOf, origin } from "./input_error.ts";
 import type { Io } from "./io.ts";
 import { withProgress } from "./progress.ts";
 import { readTraceFile } from "./read_trace_file.ts";
 import { named } from "./suggest.ts";
-import { formatNumber, textTable } from "./text_table.ts";
-
-/** What came of one file. */
-interface ConformedFile extends Conformance {
-  readonly file: string;
-}
+import { formatNumber } from "./text_table.ts";
 
 /** `lab conform`: does the model do what the kernel did? */
 export const conformCommand: Command = {
@@ -22,17 +17,23 @@ export const conformCommand: Command = {
   operands: "TRACE...",
   options: [
     { name: "profile", value: "auto|NAME", summary: "which kernel the model is; auto: as the recording shows" },
-    { name: "level", value: "1|2|3", summary: "how closely to look; 2 unless told" },
+    { name: "level", value: LEVELS.join("|"), summary: `how closely to look; ${DEFAULT_LEVEL} unless told` },
     { name: "json", summary: "print one JSON object instead of a table" },
   ],
   notes: [
-    "A TRACE is a recording with markers, as text or gzip. Each of its operations is carried out on the model.",
+    "A TRACE is a recording with markers, as text or gzip, or several of one kernel one after another. Each operation is",
+    "carried out on the model, compared and dropped, so that a trace may be of any length.",
     "Level 1: what came of each operation, every MMIO spte stored (raw), marked, checked and trusted.",
     "Level 2: also exits, faults and their results, MMIO, generations, zaps. A level includes those below it.",
     "Frames of page tables are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
-    "JSON, and exit code 1 if a level that was asked for has a mismatch:",
+    "",
+    "Exit code 2 if a file cannot be used, else 1 if a level that was asked for has a mismatch. A file that cannot be used",
+    "does not keep the others from being compared. How long it took goes to standard error.",
+    "",
+    "JSON; a file that cannot be used has profile null, no levels, and error, which says why:",
     '  {"version":1,"files":[{"file":..,"profile":..,"levels":{"1":{"matched":..,"total":..},"2":{..}},',
-    '    "firstMismatch":null|{"level":..,"seq":..,"operation":..,"line":..,"kernel":..,"model":..}}]}',
+    '    "firstMismatch":null|{"level":..,"seq":..,"operation":..,"line":..,"kernel":..,"model":..,',
+    '      "recent":[{"kernel":..,"model":..}]}}],"wallClock":{"lines":..,"seconds":..,"linesPerSecond":..}}',
   ],
   examples: [
     { args: "conform packages/fidelity/testdata/linux-3.11-ept/ept/s18.trace.txt.gz", does: "one recording" },
@@ -40,70 +41,57 @@ export const conformCommand: Command = {
   ],
   async run(args, io) {
     if (args.operands.length === 0) throw new InputError("Name at least one recording");
-    const profile = profileOf(args);
-    const level = levelOf(args);
+    const options = { ...profileOf(args), level: levelOf(args) };
     const files: ConformedFile[] = [];
+    const start = performance.now();
     await withProgress(io, async (progress) => {
       for (const [i, file] of args.operands.entries()) {
         progress.update("Conforming", i, args.operands.length);
-        files.push({ file, ...await conformFile(file, profile, level, io) });
+        files.push(await conformFile(file, options, io));
       }
     });
-    io.stdout(args.flag("json") ? toJson(files) : toText(files));
-    return files.every(agrees) ? ExitCode.DONE : ExitCode.FAILED;
+    const seconds = (performance.now() - start) / 1000;
+    const lines = files.reduce((sum, { conformance }) => sum + (conformance?.lines ?? 0), 0);
+    if (args.flag("json")) io.stdout(conformJson(files, { lines, seconds }));
+    else io.stdout(conformText(files, options.level));
+    for (const { error } of files) if (error !== undefined) io.stderr(`lab conform: ${error}\n`);
+    if (lines > 0) {
+      const speed = `${seconds.toFixed(1)} s, ${formatNumber(Math.round(lines / seconds))} lines/s`;
+      io.stderr(`lab conform: ${formatNumber(lines)} lines in ${speed}\n`);
+    }
+    return exitCode(files);
   },
 };
 
-function profileOf(args: CommandArgs): Profile | undefined {
-  return named<Profile | undefined>("profile", args.text("profile") ?? "auto", { auto: undefined, ...PROFILES });
+function exitCode(files: readonly ConformedFile[]): ExitCode {
+  if (files.some(({ error, isBroken }) => error !== undefined && !isBroken)) return ExitCode.BAD_INPUT;
+  return files.every(agrees) ? ExitCode.DONE : ExitCode.FAILED;
+}
+
+function profileOf(args: CommandArgs): { profile?: Profile } {
+  const known = { auto: undefined, ...PROFILES };
+  const profile = named<Profile | undefined>("profile", args.text("profile") ?? "auto", known);
+  return profile === undefined ? {} : { profile };
 }
 
 function levelOf(args: CommandArgs): Level {
-  const text = args.text("level") ?? "2";
+  const text = args.text("level") ?? String(DEFAULT_LEVEL);
   const level = LEVELS.find((known) => String(known) === text);
   if (level !== undefined) return level;
-  throw new InputError(`Cannot use level '${text}': write ${LEVELS.join(" or ")}`);
+  throw new InputError(`Cannot use level '${text}': write ${LEVELS.slice(0, -1).join(", ")} or ${LEVELS.at(-1)}`);
 }
 
-async function conformFile(file: string, profile: Profile | undefined, level: Level, io: Io): Promise<Conformance> {
-  const recording = await readTraceFile(file, io, (lines) => readRecordingStream(lines, { file }));
+/** Whatever happens with one file, the others are compared. */
+async function conformFile(
+  file: string,
+  options: { readonly profile?: Profile; readonly level: Level },
+  io: Io,
+): Promise<ConformedFile> {
   try {
-    return conformRecording(recording, { profile: profile ?? chooseProfile(recording), level, file });
+    return { file, conformance: await readTraceFile(file, io, (open) => conformTrace(open, { ...options, file })) };
   } catch (error) {
-    if (error instanceof RangeError || error instanceof SyntaxError) {
-      throw new InputError(`${file}: ${messageOf(error)}`, { cause: error });
-    }
-    throw error;
+    if (error instanceof InputError) return { file, error: messageOf(error) };
+    const what = `Something broke at ${file} that is no fault of yours; please report it: ${origin(error)}`;
+    return { file, error: what, isBroken: true };
   }
-}
-
-function agrees({ levels }: Conformance): boolean {
-  return Object.values(levels).every(({ matched, total }) => matched === total);
-}
-
-function toJson(files: readonly ConformedFile[]): string {
-  const records = files.map(({ file, profile, levels, mismatches }) => ({
-    file,
-    profile,
-    levels,
-    firstMismatch: mismatches[0] ?? null,
-  }));
-  return JSON.stringify({ version: 1, files: records }) + "\n";
-}
-
-function toText(files: readonly ConformedFile[]): string {
-  const asked = LEVELS.filter((level) => files[0].levels[level] !== undefined);
-  const heading = ["recording", "profile", ...asked.map((level) => `level ${level}`)];
-  const rows = files.map(({ file, profile, levels }) => [
-    file.replace(/^.*[\\/](?=[^\\/]+[\\/][^\\/]+$)/, ""),
-    profile,
-    ...asked.map((level) => `${formatNumber(levels[level]!.matched)}/${formatNumber(levels[level]!.total)}`),
-  ]);
-  return textTable([heading, ...rows]) + files.filter((file) => !agrees(file)).map(firstMismatch).join("");
-}
-
-function firstMismatch({ file, mismatches }: ConformedFile): string {
-  const { level, seq, operation, line, kernel, model } = mismatches[0];
-  return `\n${file}:${line}: first mismatch, level ${level}, in operation seq=${seq}\n` +
-    `  operation  ${operation}\n  kernel     ${kernel}\n  model      ${model}\n`;
 }

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DENO_IO } from "./deno_io.ts";
 import { runLab } from "./run_lab.ts";
 import { MemoryIo } from "./testdata/memory_io.ts";
@@ -22,10 +22,13 @@ Deno.test("lab conform --json gives scores by level and no first mismatch where 
   const file = `${RECORDINGS}ept/s8.trace.txt.gz`;
   const { code, io } = await conform(file, "--json", "--level", "1");
   assertEquals(code, 0, io.errors);
-  assertEquals(JSON.parse(io.output), {
-    version: 1,
-    files: [{ file, profile: "linux_3_11_ept", levels: { 1: { matched: 80, total: 80 } }, firstMismatch: null }],
-  });
+  const { version, files, wallClock } = JSON.parse(io.output);
+  assertEquals(version, 1);
+  assertEquals(files, [
+    { file, profile: "linux_3_11_ept", levels: { 1: { matched: 80, total: 80 } }, firstMismatch: null },
+  ]);
+  assertEquals(Object.keys(wallClock), ["lines", "seconds", "linesPerSecond"]);
+  assertEquals(wallClock.lines, 1348);
 });
 
 Deno.test("lab conform shows the first mismatch and ends with exit code 1", async () => {
@@ -43,7 +46,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [[], "Name at least one recording"],
   [["nowhere.gz"], "Cannot read nowhere.gz"],
   [["x", "--profile", "linux_3_11_etp"], "Unknown profile 'linux_3_11_etp'; did you mean 'linux_3_11_ept'?"],
-  [["x", "--level", "4"], "Cannot use level '4': write 1 or 2"],
+  [["x", "--level", "4"], "Cannot use level '4': write 1, 2 or 3"],
   [[new URL("./deno.json", import.meta.url).pathname], "Cannot parse trace"],
 ];
 
@@ -56,3 +59,34 @@ for (const [args, message] of MISTAKES) {
     assertEquals(io.errors.trimEnd().split("\n").length, 1);
   });
 }
+
+Deno.test("lab conform goes on after a file that cannot be used, and ends with exit code 2", async () => {
+  const good = `${RECORDINGS}ept/s8.trace.txt.gz`;
+  const bad = new URL("./deno.json", import.meta.url).pathname;
+  const { code, io } = await conform("nowhere.gz", bad, good);
+  assertEquals(code, 2);
+  assertStringIncludes(io.errors, "Cannot read nowhere.gz");
+  assertStringIncludes(io.errors, "Cannot parse trace");
+  assertStringIncludes(io.output, "80/80");
+  assertEquals(io.output.match(/cannot be used/g)?.length, 2);
+  const json = await conform("nowhere.gz", good, "--json");
+  assertEquals(json.code, 2);
+  const [missing, found] = JSON.parse(json.io.output).files;
+  assertEquals([missing.profile, missing.levels, missing.firstMismatch], [null, {}, null]);
+  assertStringIncludes(missing.error, "there is no such file");
+  assertEquals(found.levels[1], { matched: 80, total: 80 });
+});
+
+Deno.test("lab conform tells files with equal names apart by more of their paths", async () => {
+  const root = new URL("../fidelity/testdata/", import.meta.url).pathname;
+  const { io } = await conform(`${root}linux-3.11/npt/s8.trace.txt.gz`, `${root}linux-4.10/npt/s8.trace.txt.gz`);
+  assertStringIncludes(io.output, "\nlinux-3.11/npt/s8.trace.txt.gz ");
+  assertStringIncludes(io.output, "\nlinux-4.10/npt/s8.trace.txt.gz ");
+});
+
+Deno.test("lab conform prints the last events of both side by side, and its speed to standard error", async () => {
+  const { io } = await conform(`${RECORDINGS}ept/s8.trace.txt.gz`, "--profile", "linux_3_11_ept_noad");
+  const last = io.output.trimEnd().split("\n").at(-1)!;
+  assertMatch(last, /info 82 0 +\| kvm_exit: reason EPT_VIOLATION rip 0x1000 info 81 0$/);
+  assertMatch(io.errors, /lab conform: 1,348 lines in \d+\.\d s, [\d,]+ lines\/s\n$/);
+});

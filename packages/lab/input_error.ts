@@ -23,3 +23,11 @@ export function oneLine(text: string): string {
 export function messageOf(thrown: unknown): string {
   return oneLine(thrown instanceof Error ? thrown.message : String(thrown));
 }
+
+/** What was thrown and where, in one line. */
+export function origin(error: unknown): string {
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  const place = /^\s*at (.*)$/m.exec(stack)?.[1];
+  const name = error instanceof Error ? `${error.name}: ` : "";
+  return `${name}${messageOf(error)}${place === undefined ? "" : ` (at ${place})`}`;
+}

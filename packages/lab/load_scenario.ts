@@ -8,7 +8,7 @@ import {
 } from "@mmu-lab/workloads";
 import { InputError, messageOf } from "./input_error.ts";
 import { type Io, readText } from "./io.ts";
-import { readTraceFile } from "./read_trace_file.ts";
+import { linesOf, readTraceFile } from "./read_trace_file.ts";
 
 /** A scenario from a file. */
 export interface LoadedScenario {
@@ -36,7 +36,7 @@ const MARKERS_WITHIN = 1000;
 export async function loadScenario(path: string, io: Io): Promise<LoadedScenario> {
   return /\.json$/i.test(path)
     ? await fromJson(path, io)
-    : await readTraceFile(path, io, (lines) => fromLines(path, lines));
+    : await readTraceFile(path, io, (open) => fromLines(path, linesOf(open)));
 }
 
 async function fromLines(path: string, lines: AsyncGenerator<TraceLine>): Promise<LoadedScenario> {

@@ -1,4 +1,4 @@
-import { parseTrace, readTraceLines, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
+import { parseTraceBlocks, readTraceLines, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
 import { UnmodelledOperationError } from "@mmu-lab/workloads";
 import { InputError, messageOf } from "./input_error.ts";
 import type { Io } from "./io.ts";
@@ -15,42 +15,38 @@ const BINARY_FORMATS: readonly { readonly magic: readonly number[]; readonly men
   },
 ];
 
+/** Opens a trace at its beginning: its lines, in blocks as they arrive. May be called again. */
+export type OpenTraceFile = () => AsyncGenerator<TraceLine[]>;
+
 /**
  * Reads a trace, as text or compressed with gzip, and says in one line what is wrong if it cannot be used.
  *
  * @typeParam T What is made of it.
  * @param path The file.
  * @param io Reads it.
- * @param use Makes something of its lines.
+ * @param use Makes something of it.
  * @throws {InputError} If the file cannot be read, is no trace, or is broken; the message names the line and the mend.
  */
-export async function readTraceFile<T>(
-  path: string,
-  io: Io,
-  use: (lines: AsyncGenerator<TraceLine>) => Promise<T>,
-): Promise<T> {
-  const position = { line: 0 };
+export async function readTraceFile<T>(path: string, io: Io, use: (open: OpenTraceFile) => Promise<T>): Promise<T> {
+  async function* open(): AsyncGenerator<TraceLine[]> {
+    yield* parseTraceBlocks(readTraceLines(await io.readFile(path), { file: path }), { file: path });
+  }
   try {
-    const lines = parseTrace(readTraceLines(await io.readFile(path), { file: path }), { file: path });
-    return await use(follow(lines, position));
+    return await use(open);
   } catch (error) {
     const binary = error instanceof TraceSyntaxError ? await binaryFormat(path, io) : undefined;
     if (binary !== undefined) throw new InputError(`Cannot parse trace ${path}: ${binary}`, { cause: error });
     if (error instanceof TraceSyntaxError || error instanceof UnmodelledOperationError) {
       throw new InputError(messageOf(error), { cause: error });
     }
-    // A marker lacks a word, or has one that is no number; the message does not say where.
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(`Cannot use trace line ${position.line} of ${path}: ${messageOf(error)}`, { cause: error });
+    throw new InputError(`Cannot use trace ${path}: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/** The lines, with a note of where one is. */
-async function* follow(lines: AsyncIterable<TraceLine>, position: { line: number }): AsyncGenerator<TraceLine> {
-  for await (const line of lines) {
-    position.line = line.lineNumber;
-    yield line;
-  }
+/** The lines of a trace file one by one. */
+export async function* linesOf(open: OpenTraceFile): AsyncGenerator<TraceLine> {
+  for await (const block of open()) yield* block;
 }
 
 async function binaryFormat(path: string, io: Io): Promise<string | undefined> {

@@ -71,16 +71,21 @@ function read(
   io: Parameters<Command["run"]>[1],
 ): Promise<{ summary: TraceSummary; inference: Inference }> {
   const name = path.replace(/^.*[\\/]/, "").replace(/(?:\.txt)?(?:\.gz)?$/, "");
-  return readTraceFile(path, io, async (lines) => {
+  return readTraceFile(path, io, async (open) => {
     const summarizer = new TraceSummarizer();
-    const inference = await inferScenarioStream(seenBy(lines, summarizer), { file: path, name });
+    const inference = await inferScenarioStream(seenBy(open(), summarizer), { file: path, name });
     return { summary: summarizer.summary(), inference };
   });
 }
 
-async function* seenBy(lines: AsyncIterable<TraceLine>, summarizer: TraceSummarizer): AsyncGenerator<TraceLine> {
-  for await (const line of lines) {
-    summarizer.push(line);
-    yield line;
+async function* seenBy(
+  blocks: AsyncIterable<readonly TraceLine[]>,
+  summarizer: TraceSummarizer,
+): AsyncGenerator<TraceLine> {
+  for await (const block of blocks) {
+    for (const line of block) {
+      summarizer.push(line);
+      yield line;
+    }
   }
 }

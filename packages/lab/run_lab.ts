@@ -3,7 +3,7 @@ import { type Command, ExitCode } from "./command.ts";
 import { CommandArgs } from "./command_args.ts";
 import { COMMANDS } from "./commands.ts";
 import { helpOf, helpOfCommand } from "./help.ts";
-import { InputError, messageOf } from "./input_error.ts";
+import { InputError, messageOf, origin } from "./input_error.ts";
 import type { Io } from "./io.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -71,12 +71,4 @@ function answer(args: readonly string[], commands: readonly Command[]): string {
   const command = commands.find(({ name }) => name === topic);
   if (command === undefined) throw new InputError(`Unknown command '${topic}'${didYouMean(topic, names)}`);
   return helpOfCommand(command);
-}
-
-/** What was thrown and where, in one line. */
-function origin(error: unknown): string {
-  const stack = error instanceof Error ? error.stack ?? "" : "";
-  const place = /^\s*at (.*)$/m.exec(stack)?.[1];
-  const name = error instanceof Error ? `${error.name}: ` : "";
-  return `${name}${messageOf(error)}${place === undefined ? "" : ` (at ${place})`}`;
 }

@@ -55,9 +55,55 @@ export function* parseTraceText(text: string, options: ParseTraceOptions = {}): 
 }
 
 /**
- * Reads a trace as it arrives. Memory is bounded by the largest chunk and the longest line.
+ * Reads a trace as it arrives, a block at a time: one step of the caller for each block, not for each line. Memory is
+ * bounded by the largest chunk and the longest line.
  *
  * @param source The text, newlines included, cut anywhere: from {@linkcode readTraceLines}, or any stream of strings.
+ * @param options For messages.
+ * @returns Its event lines, as many at a time as have arrived; no block is empty.
+ * @throws {TraceSyntaxError} While iterating, as {@linkcode parseTraceText} does; the lines before the bad one come first.
+ */
+export async function* parseTraceBlocks(
+  source: AsyncIterable<string> | ReadableStream<string>,
+  options: ParseTraceOptions = {},
+): AsyncGenerator<TraceLine[]> {
+  let events = 0;
+  let lineNumber = 0;
+  let carry = "";
+  for await (const chunk of source) {
+    const text = carry === "" ? chunk : carry + chunk;
+    const block: TraceLine[] = [];
+    let bad: string | undefined;
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      const line = scanLine(text, start, end, ++lineNumber);
+      if (line === undefined) {
+        bad = text.slice(start, end);
+        break;
+      }
+      start = end + 1;
+      if (line !== null) block.push(line);
+    }
+    events += block.length;
+    if (block.length > 0) yield block;
+    if (bad !== undefined) fail(bad, lineNumber, options, false);
+    carry = text.slice(start);
+  }
+  if (carry !== "") {
+    const line = scanLine(carry, 0, carry.length, ++lineNumber);
+    if (line === undefined) fail(carry, lineNumber, options, true);
+    if (line !== null) {
+      events++;
+      yield [line];
+    }
+  }
+  if (events === 0) failEmpty(options);
+}
+
+/**
+ * Reads a trace as it arrives, line by line.
+ *
+ * @param source The text, as for {@linkcode parseTraceBlocks}.
  * @param options For messages.
  * @returns Its event lines, as {@linkcode parseTraceText} returns them.
  * @throws {TraceSyntaxError} While iterating, as {@linkcode parseTraceText} does.
@@ -66,30 +112,5 @@ export async function* parseTrace(
   source: AsyncIterable<string> | ReadableStream<string>,
   options: ParseTraceOptions = {},
 ): AsyncGenerator<TraceLine> {
-  let events = 0;
-  let lineNumber = 0;
-  let carry = "";
-  for await (const chunk of source) {
-    const text = carry + chunk;
-    let start = 0;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
-      const line = scanLine(text, start, end, ++lineNumber);
-      if (line === undefined) fail(text.slice(start, end), lineNumber, options, false);
-      start = end + 1;
-      if (line !== null) {
-        events++;
-        yield line;
-      }
-    }
-    carry = text.slice(start);
-  }
-  if (carry !== "") {
-    const line = scanLine(carry, 0, carry.length, ++lineNumber);
-    if (line === undefined) fail(carry, lineNumber, options, true);
-    if (line !== null) {
-      events++;
-      yield line;
-    }
-  }
-  if (events === 0) failEmpty(options);
+  for await (const block of parseTraceBlocks(source, options)) yield* block;
 }

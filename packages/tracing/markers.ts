@@ -11,7 +11,7 @@ export interface TraceMarker {
   /**
    * A word as a number: decimal, or hexadecimal with `0x`.
    *
-   * @throws {RangeError} If there is no such word, or it is not a number of magnitude below 2^53: read
+   * @throws {RangeError} Naming the place, if there is no such word, or it is not a number of magnitude below 2^53: read
    * {@linkcode words} for the value of a 64-bit access.
    */
   num(name: string): number;
@@ -55,7 +55,9 @@ export function parseMarker(text: string, position: TracePosition = { line: 0 })
       const word = words[name];
       const value = word !== undefined && /^(?:-?\d+|0x[0-9a-f]+)$/i.test(word) ? Number(word) : NaN;
       if (!Number.isSafeInteger(value)) {
-        throw new RangeError(`Cannot read '${name}' of marker ${seq} (${op}) as a number: got '${word}'`);
+        const { line, file } = position;
+        const place = line === 0 ? "" : `, line ${line}${file === undefined ? "" : ` of ${file}`}`;
+        throw new RangeError(`Cannot read '${name}' of marker ${seq} (${op})${place} as a number: got '${word}'`);
       }
       return value;
     },

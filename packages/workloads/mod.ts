@@ -17,6 +17,8 @@
  */
 export * from "./generators.ts";
 export * from "./read_recording.ts";
+export * from "./recording.ts";
+export * from "./recording_reader.ts";
 export * from "./recorder_guest.ts";
 export * from "./run_operation.ts";
 export * from "./scenario.ts";

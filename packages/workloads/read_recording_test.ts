@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseTraceText, TraceSyntaxError } from "@mmu-lab/tracing";
-import { QUIRK_SLOT_ZAP_ALL, readRecording, readRecordingStream } from "./read_recording.ts";
+import { readRecording, readRecordingStream } from "./read_recording.ts";
+import { QUIRK_SLOT_ZAP_ALL } from "./recording_reader.ts";
 import type { MemslotOperation } from "./scenario.ts";
 import { recordedLines, recordingOf, traceOf } from "./testdata/open.ts";
 import { UnmodelledOperationError } from "./unmodelled_operation_error.ts";
@@ -151,7 +152,7 @@ Deno.test("readRecording() rejects what is no recording, and operations that ove
   fails(traceOf(["tracing_mark_write: seq=1 op=vm_create"]), "expected the marker 'seq=0 op=scenario' first");
   fails(
     recordingOf(["seq=1 op=vcpu_start vcpu=0", "seq=2 op=vcpu_start vcpu=1"]),
-    "expected 'seq=1 op=done' before another operation, got 'seq=2 op=vcpu_start'",
+    "expected 'seq=1 op=done' before another operation of the same thread, got 'seq=2 op=vcpu_start'",
   );
   fails(recordingOf(["seq=1 op=vcpu_start vcpu=0", "seq=3 op=done ret=0"]), "expected 'seq=1 op=done'");
   fails(recordingOf(["seq=3 op=done ret=0"]), "expected an operation, got 'seq=3 op=done'");

@@ -1,5 +1,6 @@
 import type { TraceLine } from "@mmu-lab/tracing";
-import { readRecording, type ReadRecordingOptions } from "./read_recording.ts";
+import { readRecording } from "./read_recording.ts";
+import type { ReadRecordingOptions } from "./recording_reader.ts";
 import type { Scenario } from "./scenario.ts";
 
 /**

@@ -36,7 +36,8 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   const { walker } = context;
   yield WALK_GUEST_TABLES;
   mmu.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
+  const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
+  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), asked)) {
     injectPageFault(mmu, vcpu);
     return 0;
   }

@@ -1,0 +1,277 @@
+import type { Profile, Vm } from "@mmu-lab/machine";
+import type { KvmStats } from "@mmu-lab/paging";
+import type { Era, TraceEvent } from "@mmu-lab/tracing";
+import {
+  type RecordedOperation,
+  type RecordedStretch,
+  type RecordingHeader,
+  runOperation,
+  vmForScenario,
+} from "@mmu-lab/workloads";
+import { align } from "./align.ts";
+import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
+import { EventCollector } from "./event_collector.ts";
+import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
+import { modelOutcome, showOutcome } from "./outcome.ts";
+import { FrameRenaming } from "./frame_renaming.ts";
+import { PlaceFinder } from "./places.ts";
+
+/** How much agrees at one level. */
+export interface LevelScore {
+  /** Outcomes and events that agree. */
+  readonly matched: number;
+  /** All of them: those of the recording, and those that the model has alone. */
+  readonly total: number;
+}
+
+/** An event of the kernel beside the model's, as text; `nothing` where one of them has none. */
+export interface EventPair {
+  /** What the kernel did. */
+  readonly kernel: string;
+  /** What the model did. */
+  readonly model: string;
+}
+
+/** A place where kernel and model differ. */
+export interface Mismatch extends EventPair {
+  /** The lowest level that sees it. */
+  readonly level: Level;
+  /** The operation, as the recorder numbers it. */
+  readonly seq: number;
+  /** The operation, for people. */
+  readonly operation: string;
+  /** The line of the recording where it shows. */
+  readonly line: number;
+  /** What came before it and was compared, at most {@linkcode RECENT_EVENTS}, latest last. */
+  readonly recent: readonly EventPair[];
+}
+
+/** What came of holding the model against a recording. */
+export interface Conformance {
+  /** Name of the profile that the model was. */
+  readonly profile: string;
+  /** The score of each level that was asked for; a level includes those below it. */
+  readonly levels: Readonly<Partial<Record<Level, LevelScore>>>;
+  /**
+   * KVM's own statistics as the model counts them, when the VM is about to be destroyed or the recording ends; of the last
+   * VM, if there are several.
+   */
+  readonly statistics: Readonly<KvmStats>;
+  /** Every difference at those levels, in order, at most {@linkcode MAX_MISMATCHES}. */
+  readonly mismatches: readonly Mismatch[];
+}
+
+/** How many differences are kept; all are counted. */
+export const MAX_MISMATCHES: number = 100;
+
+/** How many earlier events are kept with a difference. */
+export const RECENT_EVENTS: number = 8;
+
+/** What a {@linkcode Comparison} compares, and how closely. */
+export interface ComparisonOptions {
+  /** The kernel and processor that the model is. */
+  readonly profile: Profile;
+  /** The highest level to compare. */
+  readonly level: Level;
+  /** How the recorded kernel prints. */
+  readonly era: Era;
+  /** Name of the file, for messages. */
+  readonly file?: string;
+}
+
+/** The model's VM that stands for one recorded VM. */
+class ModelVm {
+  readonly header: RecordingHeader;
+  readonly sink = new EventCollector();
+  readonly vm: Vm;
+  readonly context: ComparableContext;
+  readonly renaming: FrameRenaming;
+  /** Kept when it is about to be destroyed. */
+  statistics: KvmStats | undefined;
+
+  constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
+    this.header = header;
+    this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
+    const { mmu } = this.vm;
+    const { layout } = mmu;
+    const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
+    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const finder = new PlaceFinder(mmu);
+    this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
+    this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
+  }
+}
+
+/**
+ * Carries recorded operations out on the model and compares, operation by operation, what came of them and the events that
+ * the kernel and the model tell of. Events are aligned within an operation, so that one that is missing counts once.
+ * Frames are renamed by a bijection, never ignored.
+ *
+ * Holds no operation after it is compared: memory does not grow with the recording.
+ */
+export class Comparison {
+  readonly #options: ComparisonOptions;
+  readonly #matched: number[] = LEVELS.map(() => 0);
+  readonly #total: number[] = LEVELS.map(() => 0);
+  readonly #mismatches: Mismatch[] = [];
+  /** The last events that were compared, in a ring. */
+  readonly #recent: [kernel: Comparable | undefined, model: Comparable | undefined][] = [];
+  #compared = 0;
+  #model: ModelVm | undefined;
+
+  /** Makes a comparison that has compared nothing. */
+  constructor(options: ComparisonOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Carries out the next operations and compares.
+   *
+   * @throws {RangeError} If the model cannot carry one out; the message names it.
+   * @throws {TraceSyntaxError} If an event that is compared cannot be read.
+   */
+  push({ header, operations, order }: RecordedStretch): void {
+    if (this.#model?.header !== header) this.#model = new ModelVm(header, this.#options);
+    if (order.length > 0) throw new RangeError("Cannot carry out operations that overlap");
+    for (const operation of operations) this.#compare(this.#model, operation);
+  }
+
+  /**
+   * What came of all so far.
+   *
+   * @throws {RangeError} If there was nothing to compare.
+   */
+  result(): Conformance {
+    if (this.#model === undefined) throw new RangeError("Cannot compare a recording that has no operation");
+    const asked = LEVELS.filter((level) => level <= this.#options.level);
+    const { statistics, vm } = this.#model;
+    return {
+      profile: this.#options.profile.name,
+      levels: Object.fromEntries(
+        asked.map((level, i) => [level, { matched: this.#matched[i], total: this.#total[i] }]),
+      ),
+      statistics: statistics ?? { ...vm.mmu.stats },
+      mismatches: this.#mismatches,
+    };
+  }
+
+  #compare(model: ModelVm, recorded: RecordedOperation): void {
+    const { vm, sink } = model;
+    sink.clear(wantedIn(recorded, this.#options.level));
+    if (recorded.operation.op === "vm-destroy") model.statistics = { ...vm.mmu.stats };
+    const result = carryOut(vm, recorded);
+    const bulk = recorded.operation.op === "bulk-flags" ? recorded.operation : undefined;
+    const flags = bulk && vm.memslots[bulk.asId ?? 0].active.byId(bulk.id)?.flags;
+    const kernel = showOutcome(recorded.outcome);
+    const ours = showOutcome(modelOutcome(recorded, result, flags));
+    this.#score(1, kernel === ours);
+    if (kernel !== ours) this.#mismatch(1, recorded, recorded.endLine, kernel, ours);
+    this.#compareEvents(model, recorded);
+  }
+
+  #compareEvents({ context, sink, renaming }: ModelVm, recorded: RecordedOperation): void {
+    const kernel = recorded.events
+      .map((line) => comparableFromLine(line, context))
+      .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
+    const model = sink.records
+      .map((record) => comparableFromRecord(record, context))
+      .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
+    const pairs = align(kernel.length, model.length, (l, r) => agree(renaming, kernel[l], model[r]));
+    const gap = { kernel: [] as Comparable[], model: [] as Comparable[] };
+    for (const { left, right } of pairs) {
+      const [theirs, ours] = [kernel[left], model[right]];
+      if (theirs !== undefined && ours !== undefined && bind(renaming, theirs, ours)) {
+        this.#differ(recorded, gap);
+        this.#score(theirs.level, true);
+        this.#remember(theirs, ours);
+        continue;
+      }
+      if (theirs !== undefined) gap.kernel.push(theirs);
+      if (ours !== undefined) gap.model.push(ours);
+    }
+    this.#differ(recorded, gap);
+  }
+
+  /** Events between two that agree, which each of the two has alone: each counts, and they are shown side by side. */
+  #differ(recorded: RecordedOperation, { kernel, model }: { kernel: Comparable[]; model: Comparable[] }): void {
+    for (let i = 0; i < kernel.length || i < model.length; i++) {
+      const [theirs, ours] = [kernel[i], model[i]];
+      const levels = [theirs, ours].filter((event) => event !== undefined).map(({ level }) => level);
+      for (const level of levels) this.#score(level, false);
+      const line = theirs?.line ?? recorded.startLine;
+      this.#mismatch(Math.min(...levels) as Level, recorded, line, theirs, ours);
+      this.#remember(theirs, ours);
+    }
+    kernel.length = 0;
+    model.length = 0;
+  }
+
+  #score(level: Level, same: boolean): void {
+    for (let i = 0; i < LEVELS.length; i++) {
+      if (LEVELS[i] < level) continue;
+      this.#total[i]++;
+      if (same) this.#matched[i]++;
+    }
+  }
+
+  #remember(kernel: Comparable | undefined, model: Comparable | undefined): void {
+    this.#recent[this.#compared++ % RECENT_EVENTS] = [kernel, model];
+  }
+
+  #mismatch(
+    level: Level,
+    { seq, operation }: RecordedOperation,
+    line: number,
+    kernel: Comparable | string | undefined,
+    model: Comparable | string | undefined,
+  ): void {
+    if (this.#mismatches.length >= MAX_MISMATCHES) return;
+    const what = { level, seq, operation: JSON.stringify(operation), line };
+    this.#mismatches.push({ ...what, kernel: show(kernel), model: show(model), recent: this.#recentPairs() });
+  }
+
+  #recentPairs(): EventPair[] {
+    const kept = this.#recent.length;
+    return Array.from({ length: kept }, (_, i) => {
+      const [kernel, model] = this.#recent[(this.#compared + i) % kept];
+      return { kernel: show(kernel), model: show(model) };
+    });
+  }
+}
+
+/** Which events of the model are looked at. The recorder turns its probes off while it changes flags many times in a row. */
+function wantedIn({ operation }: RecordedOperation, level: Level): (event: TraceEvent) => boolean {
+  const probes = operation.op !== "bulk-flags";
+  return ({ name, system }) => (levelOfEvent(name) ?? Infinity) <= level && (probes || system !== "probe");
+}
+
+function carryOut(vm: Vm, { operation, seq, startLine }: RecordedOperation): ReturnType<typeof runOperation> {
+  try {
+    return runOperation(vm, operation);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const what = `Cannot carry out operation seq=${seq} (op=${operation.op}, line ${startLine}) on ${vm.profile.name}`;
+    throw new RangeError(`${what}: ${error.message}`, { cause: error });
+  }
+}
+
+function agree(renaming: FrameRenaming, kernel: Comparable, model: Comparable): boolean {
+  if (kernel.name !== model.name || kernel.text !== model.text) return false;
+  for (let i = 0; i < kernel.frames.length; i++) {
+    if (!renaming.canMatch(model.places[i], kernel.frames[i])) return false;
+  }
+  return true;
+}
+
+/** Two events that agree bind the frames that they show, for the rest of the recording. */
+function bind(renaming: FrameRenaming, kernel: Comparable, model: Comparable): boolean {
+  for (let i = 0; i < kernel.frames.length; i++) {
+    if (!renaming.match(model.places[i], kernel.frames[i])) return false;
+  }
+  return true;
+}
+
+function show(event: Comparable | string | undefined): string {
+  if (event === undefined) return "nothing";
+  return typeof event === "string" ? event : `${event.name}: ${event.whole}`;
+}

@@ -1,0 +1,107 @@
+import type { Profile } from "@mmu-lab/machine";
+import type { TraceLine } from "@mmu-lab/tracing";
+import { type RecordedStretch, RecordingReader } from "@mmu-lab/workloads";
+import { level1Misses, profileOf, rivalOf } from "./choose_profile.ts";
+import { Comparison, type Conformance } from "./comparison.ts";
+import { DEFAULT_LEVEL, type Level } from "./levels.ts";
+import { KernelWatcher, type RecordedKernel } from "./recorded_kernel.ts";
+
+/** Opens a trace at its beginning: its lines, in blocks as they arrive. May be called again. */
+export type OpenTrace = () => AsyncIterable<readonly TraceLine[]>;
+
+/** Options of {@linkcode conformTrace}. */
+export interface ConformTraceOptions {
+  /** The kernel and processor that the model is; as the recording shows unless told. */
+  readonly profile?: Profile;
+  /** The highest level to compare; 2 unless told. */
+  readonly level?: Level;
+  /** Name of the file, for messages. */
+  readonly file?: string;
+}
+
+/** What came of holding the model against a trace. */
+export interface TraceConformance extends Conformance {
+  /** Lines that were read and compared; a line that is read twice counts twice. */
+  readonly lines: number;
+}
+
+/**
+ * How many lines are looked at before it is decided which kernel they come from; a shorter recording is looked at as a
+ * whole. What tells kernels apart shows in the first accesses and memslot updates.
+ */
+export const LINES_TO_KNOW_BY = 32768;
+
+/**
+ * Holds the model against a trace of one or more recordings, see {@linkcode Comparison}, as it arrives: each operation is
+ * read, carried out, compared and dropped, so that memory does not grow with the trace. All recordings of a trace are
+ * taken to come from one kernel. Where two kernels can be told apart by their results alone, and the first does not agree
+ * with all of level 1, the trace is read once more for the other.
+ *
+ * @param open Opens the trace.
+ * @param options The model, and how closely to look.
+ * @throws {TraceSyntaxError | UnmodelledOperationError} If the trace is no recording, or cannot be read.
+ * @throws {RangeError} If no profile is for it, or the model cannot carry an operation out.
+ */
+export async function conformTrace(open: OpenTrace, options: ConformTraceOptions = {}): Promise<TraceConformance> {
+  const { profile: asked } = options;
+  const first = await new Attempt(asked, options).run(open());
+  const rival = asked === undefined ? rivalOf(first.profile, first.seen) : undefined;
+  if (rival === undefined || level1Misses(first.conformance) === 0) return first.conformance;
+  const second = await new Attempt(rival, options).run(open());
+  const better = level1Misses(second.conformance) < level1Misses(first.conformance) ? second : first;
+  return { ...better.conformance, lines: first.conformance.lines + second.conformance.lines };
+}
+
+/** One reading of the trace. */
+class Attempt {
+  readonly #profile: Profile | undefined;
+  readonly #options: ConformTraceOptions;
+  readonly #watcher = new KernelWatcher();
+  /** Operations that wait until it is known which kernel they come from. */
+  #waiting: RecordedStretch[] = [];
+  #begun: { readonly profile: Profile; readonly seen: RecordedKernel; readonly comparison: Comparison } | undefined;
+
+  constructor(profile: Profile | undefined, options: ConformTraceOptions) {
+    this.#profile = profile;
+    this.#options = options;
+  }
+
+  async run(
+    blocks: AsyncIterable<readonly TraceLine[]>,
+  ): Promise<{ profile: Profile; seen: RecordedKernel; conformance: TraceConformance }> {
+    const reader = new RecordingReader(this.#options);
+    let lines = 0;
+    for await (const block of blocks) {
+      for (const line of block) {
+        const stretch = reader.push(line);
+        if (stretch !== undefined) this.#take(stretch);
+      }
+      lines += block.length;
+      if (lines > LINES_TO_KNOW_BY) this.#begin();
+    }
+    reader.finish();
+    this.#begin();
+    if (this.#begun === undefined) throw new RangeError("Cannot compare a recording that has no operation");
+    const { profile, seen, comparison } = this.#begun;
+    return { profile, seen, conformance: { ...comparison.result(), lines } };
+  }
+
+  #take(stretch: RecordedStretch): void {
+    if (this.#begun !== undefined) return this.#begun.comparison.push(stretch);
+    this.#watcher.look(stretch);
+    this.#waiting.push(stretch);
+  }
+
+  /** Enough was seen to know the kernel: what waited is compared. */
+  #begin(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    const seen = this.#watcher.kernel;
+    const profile = this.#profile ?? profileOf(seen, first.header);
+    const { level = DEFAULT_LEVEL } = this.#options;
+    const comparison = new Comparison({ ...this.#options, profile, level, era: seen.era ?? "3.11" });
+    this.#begun = { profile, seen, comparison };
+    for (const stretch of this.#waiting) comparison.push(stretch);
+    this.#waiting = [];
+  }
+}
