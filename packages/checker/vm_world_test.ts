@@ -8,7 +8,6 @@ import { vmWorld } from "./vm_world.ts";
 import type { UpdatePhase } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import type { Protocol, StateHasher } from "@mmu-lab/protocol";
-import { mmioLayout } from "@mmu-lab/spte-encoding";
 
 /** The kernel with a generation of 3 bits. */
 function narrow(name: string): Profile {
@@ -31,6 +30,8 @@ const SOUND: [profile: string, scenario: string][] = [
   ["linux_5_13_ept", "create-used"],
   ["linux_6_1_npt_tdp", "create-used"],
   ["linux_6_1_npt_tdp", "flags"],
+  ["linux_4_10_npt_shadow", "create-used"],
+  ["linux_4_10_npt_shadow", "flags"],
 ];
 
 for (const [profile, scenario] of SOUND) {
@@ -209,49 +210,42 @@ for (const [name, scenario] of ON_THE_TDP_MMU) {
   });
 }
 
-for (const scenario of Object.values(CHECK_SCENARIOS)) {
-  for (const strategy of ["generation", "hybrid", "fullWalk"]) {
-    Deno.test(`states of '${scenario.name}' under ${strategy} that count as one behave as one`, () => {
-      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
-      const { pairs, mismatch } = auditStates(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 400, 2013);
-      assertEquals(mismatch, undefined);
-      assert(pairs > 50, `${pairs} pairs`);
-    });
+for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow"]) {
+  for (const scenario of Object.values(CHECK_SCENARIOS)) {
+    for (const strategy of ["generation", "hybrid", "fullWalk"]) {
+      const where = `'${scenario.name}' on ${profile} under ${strategy}`;
+      Deno.test(`states of ${where} that count as one behave as one`, () => {
+        const kernel = withStrategy(narrow(profile), STRATEGIES[strategy].create, strategy);
+        const { pairs, mismatch } = auditStates(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 400, 2013);
+        assertEquals(mismatch, undefined);
+        assert(pairs > 50, `${pairs} pairs`);
+      });
 
-    Deno.test(`steps of '${scenario.name}' under ${strategy} touch no more than they say`, () => {
-      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
-      const { pairs, mismatch } = auditTouches(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 15, 2013);
-      assertEquals(mismatch, undefined);
-      assert(pairs > 20, `${pairs} pairs`);
-    });
+      Deno.test(`steps of ${where} touch no more than they say`, () => {
+        const kernel = withStrategy(narrow(profile), STRATEGIES[strategy].create, strategy);
+        const { pairs, mismatch } = auditTouches(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 15, 2013);
+        assertEquals(mismatch, undefined);
+        assert(pairs > 20, `${pairs} pairs`);
+      });
+    }
   }
 }
 
-for (const scenario of ["create-used", "flags"]) {
-  Deno.test(`every state of '${scenario}' is met, in fewer runs, when steps say what they touch`, () => {
-    const world = () => vmWorld(narrow("linux_4_4_ept"), CHECK_SCENARIOS[scenario]);
+const WITH_AND_WITHOUT_SLEEP: [profile: string, scenario: CheckScenario][] = [
+  ["linux_4_4_ept", CHECK_SCENARIOS["create-used"]],
+  ["linux_4_4_ept", CHECK_SCENARIOS.flags],
+  ["linux_4_10_npt_shadow", CHECK_SCENARIOS["create-used"]],
+  ["linux_4_10_npt_shadow", checkScenario("delete", { vcpus: 1 })],
+];
+
+for (const [profile, scenario] of WITH_AND_WITHOUT_SLEEP) {
+  const { name, vcpus } = scenario;
+  const where = `'${name}' on ${profile} with ${vcpus.length} vCPUs`;
+  Deno.test(`every state of ${where} is met, in fewer runs, when steps say what they touch`, () => {
+    const world = () => vmWorld(narrow(profile), scenario);
     const fewer = explore(world);
     const every = explore(() => Object.assign(world(), { saysWhatItTouches: () => false }));
     assertEquals(fewer.states, every.states);
     assert(fewer.runs < every.runs);
-  });
-}
-
-for (const scenario of ["create-used", "flags"]) {
-  Deno.test(`the rules of 2014 on a shadow MMU are sound in every interleaving of '${scenario}', tables included`, () => {
-    const base = PROFILES.linux_3_11_shadow;
-    const layout = mmioLayout("linux_3_17_shadow");
-    const kernel: Profile = {
-      ...base,
-      era: narrow("linux_3_17_ept").era,
-      layout: () => layout,
-      cacheRule: PROFILES.linux_3_17_ept.cacheRule,
-      faultRules: { ...base.faultRules, unexpectedSpte: "retry" },
-    };
-    const world = () => vmWorld(kernel, CHECK_SCENARIOS[scenario]);
-    const report = explore(world);
-    assertEquals(report.violation, undefined);
-    assert(report.exhaustive);
-    assertEquals(auditStates(world, 50, 2013).mismatch, undefined);
   });
 }

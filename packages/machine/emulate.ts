@@ -8,7 +8,6 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
-  READS_GUEST_TABLES,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -94,7 +93,7 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 /** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
   if (vcpu.mmu.shadow === undefined) return;
-  const gpa = toGpa(vm, vcpu, address, true);
+  const gpa = toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -135,7 +134,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
   const byGva = gpa >= 0;
   if (!byGva) {
-    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultGpa : toGpa(vm, vcpu, gva, write);
+    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultGpa : toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -186,7 +185,7 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
  * processors do not hand its bytes over. It lies in one page, and what it is the model knows.
  */
 function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
-  if (vm.guest.code !== undefined) walk(vm, vcpu, vcpu.rip, PFERR_FETCH);
+  if (vm.guest.code !== undefined) walk(vcpu, vcpu.rip, PFERR_FETCH);
 }
 
 /** Whether the address of the fault is taken for that of the operand: the offsets in the page agree (`gpa_val`). */
@@ -195,14 +194,13 @@ function isAtFault({ mmu }: Vm, { faultGpa }: Vcpu, gva: number): boolean {
 }
 
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
-  return walk(vm, vcpu, gva, write ? PFERR_WRITE : 0);
+function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
+  return walk(vcpu, gva, write ? PFERR_WRITE : 0);
 }
 
-function walk(vm: Vm, vcpu: Vcpu, gva: number, access: number): number {
+function walk(vcpu: Vcpu, gva: number, access: number): number {
   const tables = vcpu.emulatorWalk;
   if (tables === undefined) return vcpu.mmu.guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   const mode = tables.userMode ? PFERR_USER : 0;
   return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
 }

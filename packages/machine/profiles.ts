@@ -232,6 +232,15 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
       backend: () => eptBackend(HASWELL, "3.13"),
     },
+    {
+      ...LINUX_3_11_NPT,
+      name: "linux_3_17_npt",
+      summary:
+        "the rules of Linux 3.17, AMD nested paging: generation with an in-progress mark, MMIO cache with a generation",
+      era: LINUX_3_17_EPT.era,
+      layout: layoutNamed("linux_3_17_shadow"),
+      cacheRule: LINUX_3_17_EPT.cacheRule,
+    },
     LINUX_4_10_NPT,
     LINUX_4_10_EPT,
     ...profiles419(LINUX_4_10_NPT, PHENOM, LINUX_4_10_EPT, HASWELL),

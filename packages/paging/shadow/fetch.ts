@@ -5,7 +5,7 @@ import type { PageId } from "../page_pool.ts";
 import { accessOf, directShadowRole } from "../role.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { dropSpte, removeParent } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -33,7 +33,7 @@ export function fetchMapping(
 ): boolean {
   const { walk, walker, base } = contextOf(vcpu);
   const { shadow } = mmu;
-  mmu.execution.touched |= WRITES_TABLES | READS_GUEST_TABLES;
+  mmu.execution.touched |= WRITES_TABLES;
   if (gpteChanged(walk, walker, walker.maxLevel)) return false;
   const start = beginShadowWalk(vcpu, page);
   let table = start.page;

@@ -12,7 +12,7 @@ import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { accessOf, hasFourByteGptes, quadrantOf } from "../role.ts";
 import { SPTE_HOST_WRITABLE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, READS_TABLES, WRITES_TABLES } from "../touches.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -43,7 +43,6 @@ export class Gpte {
 export function readGpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, into: Gpte): boolean {
   const { tables } = contextOf(vcpu).walk;
   const role = mmu.pool.role[page];
-  mmu.execution.touched |= READS_GUEST_TABLES;
   const table = tables.find(addressLo(mmu.pool.gfn[page]), addressHi(mmu.pool.gfn[page]));
   if (table < 0) return false;
   mmu.counters.counts[Work.gptesRead]++;
