@@ -30,6 +30,8 @@ const SOUND: [profile: string, scenario: string][] = [
   ["linux_5_13_ept", "create-used"],
   ["linux_6_1_npt_tdp", "create-used"],
   ["linux_6_1_npt_tdp", "flags"],
+  ["linux_6_1_npt_legacy", "create-used"],
+  ["linux_6_1_npt_legacy", "flags"],
   ["linux_4_10_npt_shadow", "create-used"],
   ["linux_4_10_npt_shadow", "flags"],
 ];
@@ -172,6 +174,14 @@ Deno.test("the TDP MMU of 6.1 is sound while a slot is deleted, in every interle
   assert(report.exhaustive);
 });
 
+Deno.test("the legacy MMU of 6.1 is sound in every interleaving of 'create', and of 'delete' with one vCPU", () => {
+  for (const scenario of [CHECK_SCENARIOS.create, checkScenario("delete", { vcpus: 1 })]) {
+    const report = check(narrow("linux_6_1_npt_legacy"), scenario);
+    assertEquals(report.violation, undefined);
+    assert(report.exhaustive);
+  }
+});
+
 for (const scenario of ["delete", "move"]) {
   Deno.test(`6.12 is sound in every interleaving of '${scenario}' with one vCPU, though only the slot's mappings go`, () => {
     const report = check(PROFILES["linux_6_12_npt_tdp_slotzap"], checkScenario(scenario, { vcpus: 1 }));
@@ -192,13 +202,15 @@ Deno.test("6.1.187 is unsound in system management mode: its cache looks at the 
   assertEquals(check(PROFILES["linux_6_1_npt_tdp"], scenario).violation, undefined);
 });
 
-const ON_THE_TDP_MMU: [profile: string, scenario: CheckScenario][] = [
+const WITH_RULES_OF_6_1: [profile: string, scenario: CheckScenario][] = [
   ...Object.values(CHECK_SCENARIOS).map((scenario): [string, CheckScenario] => ["linux_6_1_npt_tdp", scenario]),
   ["linux_6_12_npt_tdp", CHECK_SCENARIOS.delete],
   ["linux_6_12_npt_tdp_slotzap", CHECK_SCENARIOS.delete],
+  ...Object.values(CHECK_SCENARIOS).map((scenario): [string, CheckScenario] => ["linux_6_1_npt_legacy", scenario]),
+  ["linux_6_12_npt_legacy_slotzap", CHECK_SCENARIOS.delete],
 ];
 
-for (const [name, scenario] of ON_THE_TDP_MMU) {
+for (const [name, scenario] of WITH_RULES_OF_6_1) {
   Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
     const world = () => vmWorld(PROFILES[name], scenario);
     const states = auditStates(world, 400, 2013);

@@ -22,10 +22,10 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     direct: isDirect(role),
     invalid: isInvalid(role),
     quadrant: quadrantOf(role),
-    // Bits of the role that the TDP MMU always has set (`kvm_calc_tdp_mmu_root_page_role`, 6.1 mmu.c).
-    nxe: mmu.tdp !== undefined || hasEferNx(role),
+    nxe: hasEferNx(role) || (isDirect(role) && mmu.pageRules.directNx),
     // Without the bits in the hardware's format (`ad_disabled`, from 4.14 on).
     adDisabled: mmu.bits.accessed === 0,
+    fourByteGpte: hasFourByteGptes(role),
     pae: !isDirect(role) && !hasFourByteGptes(role),
   });
   trace.emit(

@@ -26,14 +26,18 @@ export function traceRequest(mmu: Mmu, gfn: Gfn, pfn: number, level: number): vo
  * @param gfn First gfn of the page that is mapped.
  */
 export function traceSetSpte(mmu: Mmu, page: PageId, index: number, gfn: Gfn, level: number): void {
-  const { bits, pool } = mmu;
-  const lo = pool.lo(page, index);
-  const hi = pool.hi(page, index);
-  const executable = (lo & bits.executable) === bits.executable && (hi & bits.noExecuteHi) === 0;
-  const rights = (lo & SPTE_PRESENT) | (lo & SPTE_WRITABLE) | (executable ? RIGHTS.EXECUTABLE : 0) |
-    ((lo & (bits.user || SPTE_PRESENT)) !== 0 ? RIGHTS.USER : 0);
-  mmu.trace.emit(KVM_MMU_SET_SPTE, -1, gfn, lo, hi, rights, level, sptepOf(mmu, page, index));
+  const lo = mmu.pool.lo(page, index);
+  const hi = mmu.pool.hi(page, index);
+  mmu.trace.emit(KVM_MMU_SET_SPTE, -1, gfn, lo, hi, rightsOf(mmu, lo, hi), level, sptepOf(mmu, page, index));
 }
 
-/** With EPT what may be read is the user's (`shadow_user_mask` is `VMX_EPT_READABLE_MASK`). */
-const RIGHTS = { EXECUTABLE: 4, USER: 8 } as const;
+/**
+ * What an entry allows, as `kvm_mmu_set_spte` shows it: readable 1, writable 2, executable 4, user 8. EPT has no user bit; KVM
+ * takes its bit for reading for one (`kvm_mmu_set_ept_masks`, 6.1 spte.c).
+ */
+function rightsOf(mmu: Mmu, lo: number, hi: number): number {
+  const { bits } = mmu;
+  const executable = bits.noExecuteHi === 0 ? (lo & bits.executable) !== 0 : (hi & bits.noExecuteHi) === 0;
+  const user = (lo & (bits.user === 0 ? SPTE_PRESENT : bits.user)) !== 0;
+  return (lo & (SPTE_PRESENT | SPTE_WRITABLE)) | (executable ? 4 : 0) | (user ? 8 : 0);
+}

@@ -27,6 +27,8 @@ const FOUND: Readonly<Record<string, readonly string[]>> = {
   linux_6_1_npt_tdp: ["B04"],
   linux_6_1_ept_tdp: ["B04"],
   linux_6_12_npt_tdp_slotzap: ["B04"],
+  linux_6_1_npt_legacy_187: ["B04", "B20"],
+  linux_6_1_npt_legacy: ["B04"],
 };
 
 for (const [name, bugs] of Object.entries(FOUND)) {

@@ -4,9 +4,11 @@ import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
+import { RetPf } from "../ret_pf.ts";
+import type { Mapping } from "../set_leaf.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
@@ -90,10 +92,10 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  const result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
-  return emulate ? 1 : 0;
+  return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }
 
 /** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */
