@@ -33,8 +33,8 @@ export interface Guest {
   /** The guest's page tables as the processor meets them. */
   readonly paging: GuestPaging;
   /**
-   * Page tables of its own that lie in its memory: for processors whose KVM shadows them, where it has paging off without,
-   * and for the emulator, which walks them.
+   * Page tables of its own that lie in its memory, for processors whose KVM shadows them; on others it has paging off, unless
+   * `paging` says that its entries are these. Then KVM's emulator walks them.
    */
   readonly tables?: GuestTablesSetup;
   /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
@@ -48,6 +48,7 @@ export const FLAT_GUEST: Guest = {
 
 /**
  * Guest paging that maps memory to itself with pages of 1 GiB: a walk reads one entry of each of two tables.
+ * The tables must be there: the processor sets bits in them.
  *
  * @param pml4Gpa Where the outer table lies. @param pdptGpas Where the inner tables lie, one for each 512 GiB.
  */

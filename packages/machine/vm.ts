@@ -164,8 +164,8 @@ export class Vm {
 
   /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
   #guestTables(): ShadowContext | undefined {
-    const { tables } = this.guest;
-    if (this.backend.shadowsGuestTables !== true && tables === undefined) return undefined;
+    const { tables, paging } = this.guest;
+    if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
     const index = this.vcpus.length;
     const context = new ShadowContext({
       paging: tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR },
