@@ -8,6 +8,7 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
+  type ShadowContext,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -41,9 +42,10 @@ export function* emulateInstruction(
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
   vm.execution.forget();
   vm.execution.observe(retry ? 1 : 0);
+  if (vm.mmu.faultRules.emulatedAddress === "of-the-exit") vm.execution.observe(address);
+  vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
-  vcpu.faultGpa = vcpu.mmu.shadow === undefined ? address : -1;
   fetchInstruction(vm, vcpu);
   if (retriesInstead(vcpu, address, retry)) {
     yield* unprotect(vm, vcpu, address);
@@ -92,8 +94,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 
 /** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
-  if (vcpu.mmu.shadow === undefined) return;
-  const gpa = toGpa(vcpu, address, true);
+  if (!vm.shadowsGuestTables) return;
+  // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
+  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -132,9 +135,10 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   const { mmu } = vm;
   yield EMULATE_LOOK;
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
-  const byGva = gpa >= 0;
-  if (!byGva) {
-    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultGpa : toGpa(vcpu, gva, write);
+  if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
+  const isKnown = gpa >= 0;
+  if (!isKnown) {
+    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultAddress : toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -142,7 +146,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
     }
     vm.execution.observe(gpa);
   }
-  if (!byGva && !isMmio(vm, vcpu, gva, gpa, write)) {
+  if (!isKnown && !isMmio(vm, vcpu, gva, gpa, write)) {
     yield EMULATE_MEMORY;
     if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) {
       if (write) yield* pteWrite(mmu, vcpu.mmu, gpa, length);
@@ -188,9 +192,20 @@ function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
   if (vm.guest.code !== undefined) walk(vcpu, vcpu.rip, PFERR_FETCH);
 }
 
-/** Whether the address of the fault is taken for that of the operand: the offsets in the page agree (`gpa_val`). */
-function isAtFault({ mmu }: Vm, { faultGpa }: Vcpu, gva: number): boolean {
-  return mmu.faultRules.emulatorUsesFaultAddress === true && faultGpa >= 0 && gva % 4096 === faultGpa % 4096;
+/** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
+function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
+  if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== gva % 4096) return -1;
+  const slots = vm.mmu.cacheSlotsOf(mmu);
+  const matches = mmu.inL2
+    ? mmu.cache.matchesNestedGpa(faultAddress, slots)
+    : mmu.cache.matchesGpa(faultAddress, slots);
+  return matches ? faultAddress : -1;
+}
+
+/** Whether the kernel takes the address of the exit for that of the operand; see the rule. */
+function isAtFault(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): boolean {
+  return vm.mmu.faultRules.emulatedAddress === "of-the-fault" && mmu.shadow === undefined &&
+    faultAddress % 4096 === gva % 4096;
 }
 
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
@@ -199,10 +214,23 @@ function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
 }
 
 function walk(vcpu: Vcpu, gva: number, access: number): number {
-  const tables = vcpu.emulatorWalk;
-  if (tables === undefined) return vcpu.mmu.guestPaging.translate(gva);
+  const { shadow, inL2, guestPaging } = vcpu.mmu;
+  if (shadow !== undefined && inL2) return gpaOfL2(vcpu, shadow, gva, access);
+  const tables = shadow ?? vcpu.emulatorWalk;
+  if (tables === undefined) return guestPaging.translate(gva);
   const mode = tables.userMode ? PFERR_USER : 0;
   return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
+}
+
+/** Goes by L2's own tables, and by L1's EPT for each address on the way (`gva_to_gpa_nested`, `translate_nested_gpa`). */
+function gpaOfL2(vcpu: Vcpu, { walk, walker }: ShadowContext, gva: number, access: number): number {
+  const paging = vcpu.mmu.guestPaging;
+  const translateNested = (gpa: number, code: number) =>
+    gvaToGpa(walk, walker, gpa | 0, Math.floor(gpa / 2 ** 32), code | PFERR_USER);
+  for (let step = 0; step < paging.levels; step++) {
+    if (translateNested(paging.entryGpa(gva, step), PFERR_WRITE) < 0) return -1;
+  }
+  return translateNested(paging.translate(gva), access);
 }
 
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */
@@ -227,7 +255,7 @@ function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: 
   const pfn = vm.host.pfn(hvaOf(slot, gfn));
   vcpu.outcome.ramAccesses++;
   if (write) {
-    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
+    if (vm.shadowsGuestTables) vm.execution.touched |= WRITES_GUEST_TABLES;
     vm.host.write(pfn, gpa % 4096, vcpu.writeBuffer, at, length);
     markPageDirty(slot, gfn);
   } else vm.host.read(pfn, gpa % 4096, vcpu.readBuffer, at, length);

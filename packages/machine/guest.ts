@@ -37,6 +37,8 @@ export interface Guest {
    * `paging` says that its entries are these. Then KVM's emulator walks them.
    */
   readonly tables?: GuestTablesSetup;
+  /** The own paging of its guest, L2, where the kernel lets it have one; paging off unless told. */
+  readonly l2?: GuestPaging;
   /** The guest's code; without it an access is all there is, and instruction fetches are not modelled. */
   readonly code?: GuestCode;
 }

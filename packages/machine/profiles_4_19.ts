@@ -19,7 +19,7 @@ export function linux419(base: Profile): Profile {
     ...base,
     era: ERAS.G3s,
     cacheRule: { ...base.cacheRule, skipWhileInFlux: true },
-    faultRules: { ...base.faultRules, misconfigurationIsFault: true, emulatorUsesFaultAddress: true },
+    faultRules: { ...base.faultRules, misconfigurationIsFault: true, emulatedAddress: "of-the-fault" },
     tracesAccessedBytes: true,
   };
 }

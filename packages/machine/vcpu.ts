@@ -1,6 +1,16 @@
 import type { GuestWalker, VcpuMmu, WalkMmu } from "@mmu-lab/paging";
 import type { AccessKind, AccessSize } from "./guest.ts";
 
+/** An exit from L2 that L1 gets: an EPT violation or misconfiguration in its own EPT. */
+export interface ExitToL1 {
+  /** Which of the two. */
+  readonly kind: "ept-violation" | "ept-misconfiguration";
+  /** The exit qualification; 0 for a misconfiguration. */
+  readonly qualification: number;
+  /** The guest-physical address of L2. */
+  readonly gpa: number;
+}
+
 /** What became of an access. Each vCPU has one, overwritten by its next access. */
 export class AccessOutcome {
   /** Exits to user space for MMIO reads. */
@@ -13,6 +23,8 @@ export class AccessOutcome {
   ramAccesses = 0;
   /** Error code of the page fault that the guest got instead, or -1. */
   faultCode: number = -1;
+  /** The exit that L1 got instead, if L2's access came to one; the vCPU then runs L1. */
+  exitToL1: ExitToL1 | undefined = undefined;
   /** What a read got: `size` bytes, little endian, the rest zero. */
   readonly data: Uint8Array = new Uint8Array(8);
 
@@ -33,6 +45,7 @@ export class AccessOutcome {
     this.deviceAccesses = 0;
     this.ramAccesses = 0;
     this.faultCode = -1;
+    this.exitToL1 = undefined;
     this.data.fill(0);
   }
 }
@@ -98,8 +111,8 @@ export class Vcpu {
   readCompleted = false;
   /** Whether the instruction has been completed by emulation, so that the guest does not execute it any more. */
   emulated = false;
-  /** `gpa_val`: where the fault was that led to the emulation, or -1 if that is a linear address. */
-  faultGpa: number = -1;
+  /** The address of the fault for which an instruction was emulated last (`gpa_val`). */
+  faultAddress = 0;
   /** `last_retry_eip`: where an instruction was sent back to the guest instead of being emulated. */
   lastRetryRip = 0;
   /** `last_retry_addr`: with which address. */

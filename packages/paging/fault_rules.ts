@@ -42,12 +42,6 @@ export interface FaultRules {
    * on a page that is not remembered as MMIO.
    */
   readonly tellsWriteProtected?: boolean;
-  /**
-   * Whether the emulator takes the address of a fault of two-dimensional paging for that of its operand, where the offsets
-   * in the page agree (`gpa_val`, from 4.14 on). Before, it walks the guest's tables for each operand. Only what a walk
-   * leaves behind shows it: trace events, work, and bits in the guest's entries.
-   */
-  readonly emulatorUsesFaultAddress?: boolean;
   /** Whether the handler sees all 64 bits of an error code (6.12), and not the low half (6.1). Only a tracepoint shows it. */
   readonly fullErrorCode?: boolean;
   /**
@@ -61,6 +55,14 @@ export interface FaultRules {
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
    */
   readonly syncedMmioSpte: "stamped-anew" | "looked-up";
+  /**
+   * Which address the emulator takes for its operand. `walked`: what the guest's tables say (to 4.10, and unless told).
+   * `of-the-exit`: that of the exit, without a walk, where the vCPU's cache says that it is MMIO, be it an address of L2
+   * ("Use the hardware provided GPA instead of page walk", 4.11 on AMD, soon after on Intel; bug B19). `of-the-fault`: that
+   * one, MMIO or not, where it is a guest-physical address of L1 (`gpa_val`, from 4.14 on). Always only if its offset in
+   * the page is the operand's. Where there is no L2 all come to the same, but for what a walk leaves behind.
+   */
+  readonly emulatedAddress?: "walked" | "of-the-exit" | "of-the-fault";
 }
 
 /** The rules of 3.11. */
@@ -83,5 +85,5 @@ export const FAULT_RULES_6_1: FaultRules = {
   invalidSlot: "retry",
   countsAllMmioExits: true,
   misconfigurationIsFault: true,
-  emulatorUsesFaultAddress: true,
+  emulatedAddress: "of-the-fault",
 };
