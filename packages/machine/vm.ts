@@ -21,6 +21,7 @@ import {
   type PagingState,
   releaseRoots,
   ShadowContext,
+  shrink,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
   zapAllAtEnd,
@@ -37,6 +38,7 @@ import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
+import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
 /** What a VM is made with, beside its profile. */
@@ -105,8 +107,8 @@ export class Vm {
   readonly vcpus: Vcpu[] = [];
   /** The actor that stands for the user-space thread which changes memslots. */
   readonly updater: number = 1000;
-  /** Shadow pages the VM may have, if it was told. */
-  readonly maxShadowPages: number | undefined;
+  /** Shadow pages the VM may have, if it was told (`n_requested_mmu_pages`). */
+  maxShadowPages: number | undefined;
 
   /**
    * Makes a VM without slots and vCPUs.
@@ -160,7 +162,9 @@ export class Vm {
         for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, this.#shadowContext()));
+    const context = this.#guestTables();
+    const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
     vcpu.mmu.nested = this.#nestedState();
     this.vcpus.push(vcpu);
     return vcpu;
@@ -179,10 +183,10 @@ export class Vm {
     return new NestedState(nested, context, this.guest.l2 ?? FLAT_GUEST.paging);
   }
 
-  /** What a vCPU has beside where KVM shadows the guest's tables. */
-  #shadowContext(): ShadowContext | undefined {
-    if (this.backend.shadowsGuestTables !== true) return undefined;
-    const { tables } = this.guest;
+  /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
+  #guestTables(): ShadowContext | undefined {
+    const { tables, paging } = this.guest;
+    if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
     const context = this.#contextFor(tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR });
     const cr3 = tables?.cr3 ?? 0;
     context.walk.rootLo = cr3 | 0;
@@ -221,6 +225,25 @@ export class Vm {
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
     return setMemoryRegion(this, region);
+  }
+
+  /**
+   * Says how many shadow pages the VM may have from now on, whatever its memslots (`KVM_SET_NR_MMU_PAGES`). The oldest go if
+   * it has more.
+   *
+   * @param pages At least 64. @returns 0, or `-EINVAL`.
+   */
+  setNrMmuPages(pages: number): number {
+    return run(this.execution, setNrMmuPages(this, pages), this.updater);
+  }
+
+  /**
+   * Lets the host ask for memory that shadow pages take (the shrinker).
+   *
+   * @param pages How many. @returns How many have gone, as the kernel counts.
+   */
+  shrink(pages: number): number {
+    return run(this.execution, shrink(this.mmu, pages), this.updater);
   }
 
   /**
