@@ -78,6 +78,8 @@ export interface ComparisonOptions {
   readonly era: Era;
   /** Whether its probes print `0x`, whatever is usual in its era; as is usual unless told. */
   readonly prefixed?: boolean;
+  /** Whether it hides pointers, as kernels from 4.15 on do unless told; no unless told. */
+  readonly hidden?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
 }
@@ -91,37 +93,22 @@ class ModelVm {
   readonly sink = new EventCollector();
   readonly vm: Vm;
   readonly context: ComparableContext;
-<<<<<<< HEAD
-  readonly renaming: PageRenaming;
-  readonly pointers = new HashedPointers();
-=======
   readonly renaming: FrameRenaming;
->>>>>>> main
+  readonly pointers = new HashedPointers();
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
-  constructor(header: RecordingHeader, { profile, era, prefixed, file }: ComparisonOptions) {
+  constructor(header: RecordingHeader, { profile, era, prefixed, hidden = false, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
-<<<<<<< HEAD
-    const { layout, pool } = this.vm.mmu;
-    const bare = prefixed === true && BARE_ERAS.includes(era);
-    this.context = { era, layout, bare, ...(file === undefined ? {} : { file }) };
-    this.renaming = new PageRenaming((serial) => {
-      for (let page = 0; page < pool.length; page++) {
-        if (pool.serial[page] === serial) return pool.isLive(page);
-      }
-      return false;
-    });
-=======
     const { mmu } = this.vm;
     const { layout } = mmu;
     const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
-    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const bare = prefixed === true && BARE_ERAS.includes(era);
+    this.context = { era, layout, isPresent, bare, hidden, ...(file === undefined ? {} : { file }) };
     const finder = new PlaceFinder(mmu);
     this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
     this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
->>>>>>> main
   }
 }
 

@@ -27,8 +27,9 @@ export interface ConformOptions {
  */
 export function conformRecording(recording: Recording, options: ConformOptions): Conformance {
   const seen = recordedKernel(recording);
+  const { prefixed, hidden } = seen.signs;
   const { level = DEFAULT_LEVEL, era = seen.era ?? "3.11" } = options;
-  const comparison = new Comparison({ ...options, level, era, prefixed: seen.signs.prefixed });
+  const comparison = new Comparison({ ...options, level, era, prefixed, hidden });
   for (const stretch of recording.stretches) comparison.push(stretch);
   return comparison.result();
 }

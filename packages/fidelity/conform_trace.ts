@@ -100,9 +100,10 @@ class Attempt {
     if (first === undefined) return;
     const seen = this.#watcher.kernel;
     const profile = this.#profile ?? profileOf(seen, first.header, this.#options.release);
+    const { prefixed, hidden } = seen.signs;
     const { level = DEFAULT_LEVEL } = this.#options;
-    const prefixed = seen.signs.prefixed;
-    const comparison = new Comparison({ ...this.#options, profile, level, era: seen.era ?? "3.11", prefixed });
+    const how = { level, era: seen.era ?? "3.11", prefixed, hidden } as const;
+    const comparison = new Comparison({ ...this.#options, profile, ...how });
     this.#begun = { profile, seen, comparison };
     for (const stretch of this.#waiting) comparison.push(stretch);
     this.#waiting = [];

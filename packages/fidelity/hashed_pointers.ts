@@ -1,8 +1,13 @@
 import type { TraceLine } from "@mmu-lab/tracing";
 
 /** A pointer as 4.15 and later print it: a hash of 32 bits, or, before there is a key, words (lib/vsprintf.c, `ptr_to_id`). */
-const HIDDEN = /\bsptep:(00000000[0-9a-f]{8}|\(____ptrval____\)|\(ptrval\)|\(_+ptrval_+\))/;
+const HIDDEN = /\bsptep[: ](0{8}[0-9a-f]{8}|\(_*ptrval_*\))/;
 const RAW = /\bsptep=(?:0x)?([0-9a-f]{16})/;
+
+/** Whether an event of the MMU shows a pointer that it hides. */
+export function hidesPointer({ name, text }: TraceLine): boolean {
+  return (name === "mark_mmio_spte" || name === "fast_page_fault") && HIDDEN.test(text);
+}
 
 /**
  * Puts back the pointers that `mark_mmio_spte` does not show: kernels from 4.15 on print a hash in their place, and cannot

@@ -1,4 +1,5 @@
 import type { TraceLine } from "@mmu-lab/tracing";
+import { hidesPointer } from "./hashed_pointers.ts";
 
 /** Where a wrap of the number was seen to zap everything (facts sheet 2.8): G1 when an update commits, later ones before. */
 export type WrapZap = "at-commit" | "at-install";
@@ -43,6 +44,8 @@ export class KernelSigns {
   tellsFetches: boolean | undefined;
   /** Whether probes print `0x`, as kprobes do from 3.14 or so on. */
   prefixed = false;
+  /** Whether pointers are hidden, as from 4.15 on unless the kernel is told not to. */
+  hidden = false;
   #before: bigint | undefined;
   #beforeAs0: bigint | undefined;
   #markedGpa: bigint | undefined;
@@ -51,7 +54,9 @@ export class KernelSigns {
   /** Looks at the events of one operation, in order. */
   look(events: readonly TraceLine[]): void {
     let [swapped, flushing, committed, crossed, zapped] = [false, false, false, false, false];
-    for (const { name, text } of events) {
+    for (const line of events) {
+      const { name, text } = line;
+      this.hidden ||= hidesPointer(line);
       if (text.startsWith("(")) this.prefixed ||= HEXADECIMAL.test(text);
       switch (name) {
         case "swap_memslots":
