@@ -1,4 +1,4 @@
-import { type Profile, Vm } from "@mmu-lab/machine";
+import type { Profile, Vm } from "@mmu-lab/machine";
 import { type Era, ftraceHeader, ftraceLine } from "@mmu-lab/tracing";
 import { type Recording, runOperation, vmForScenario } from "@mmu-lab/workloads";
 import { EventCollector } from "../event_collector.ts";
