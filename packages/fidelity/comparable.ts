@@ -72,7 +72,7 @@ function comparable(
   context: ComparableContext,
   line: number | undefined,
 ): Comparable | undefined {
-  if (name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "")) return undefined;
+  if (isTimingExit({ name, text })) return undefined;
   const pattern = SPTEP[name];
   if (pattern === undefined) return { name, level, text, page: undefined, index: undefined, line };
   if (name === "mmu_spte_set" && !storesMmio(text, context.layout)) return undefined;
@@ -89,6 +89,11 @@ function comparable(
     index: (lo & 0xfff) >> 3,
     line,
   };
+}
+
+/** Whether an event is an exit for an interrupt of the host. */
+export function isTimingExit({ name, text }: Pick<TraceLine, "name" | "text">): boolean {
+  return name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "");
 }
 
 function storesMmio(text: string, layout: MmioLayout): boolean {

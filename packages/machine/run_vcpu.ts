@@ -32,7 +32,9 @@ export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
   if (code !== undefined) yield* execute(vm, vcpu, code.resumeRip, fetchOnly);
   yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
   if (vcpu.outcome.faultCode >= 0) return;
-  if (code !== undefined) yield* runToOut(vm, vcpu, code);
+  if (code === undefined) return;
+  yield* execute(vm, vcpu, code.backRipOf(vcpu.kind, vcpu.size), fetchOnly);
+  yield* runToOut(vm, vcpu, code);
 }
 
 /** Runs a guest with code to its `OUT`, where control goes to user space. */

@@ -34,23 +34,24 @@ const ROUTINES: readonly (readonly [name: string, bytes: number])[] = [
   ["rmw4", 2], // addl %eax, (%rbx)
 ];
 
-const RIP: ReadonlyMap<string, number> = (() => {
-  const rips = new Map<string, number>();
+/** Where each routine lies: its access, and the `jmp` behind. */
+const RIPS: ReadonlyMap<string, { readonly access: number; readonly back: number }> = (() => {
+  const rips = new Map<string, { access: number; back: number }>();
   let rip = CODE_GPA + LOOP_BYTES.out + LOOP_BYTES.jmp;
   for (const [name, bytes] of ROUTINES) {
-    rips.set(name, rip);
+    rips.set(name, { access: rip, back: rip + bytes });
     rip += bytes + JMP_BYTES;
   }
   return rips;
 })();
 
-function ripOf(kind: AccessKind, size: AccessSize): number {
-  const rip = RIP.get(kind + size);
-  if (rip === undefined) {
+function ripsOf(kind: AccessKind, size: AccessSize): { readonly access: number; readonly back: number } {
+  const rips = RIPS.get(kind + size);
+  if (rips === undefined) {
     const sizes = kind === "rmw" ? "4 bytes" : "1, 2, 4 or 8 bytes";
     throw new RangeError(`Cannot ${kind} ${size} bytes: the guest of the recordings has code for ${sizes}`);
   }
-  return rip;
+  return rips;
 }
 
 /**
@@ -68,7 +69,8 @@ export const RECORDER_GUEST: Guest = {
   code: {
     loopRip: CODE_GPA,
     resumeRip: CODE_GPA + LOOP_BYTES.out,
-    ripOf,
+    ripOf: (kind, size) => ripsOf(kind, size).access,
+    backRipOf: (kind, size) => ripsOf(kind, size).back,
     outPort: 0x10,
   },
 };

@@ -8,6 +8,7 @@ Deno.test("RECORDER_GUEST.code.ripOf() gives the addresses seen in recordings", 
   assertEquals(reads, [0x1004, 0x1008, 0x100d, 0x1011]);
   assertEquals(writes, [0x1016, 0x101a, 0x101f, 0x1023]);
   assertEquals(ripOf("rmw", 4), 0x1028);
+  assertEquals(RECORDER_GUEST.code!.backRipOf("read", 4), 0x100f);
 });
 
 Deno.test("RECORDER_GUEST.code.ripOf() refuses an access that the guest has no code for", () => {
