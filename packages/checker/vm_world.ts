@@ -118,8 +118,6 @@ class VmWorld implements World {
   saysWhatItTouches(actor: number): boolean {
     // Circles are looked for step by step: none may be left out.
     if (this.#endless) return false;
-    // The shadow MMU's steps have not been audited.
-    if (this.#vm.vcpus[0].mmu.shadow !== undefined) return false;
     // Updates and background work may change what a strategy remembers for itself, and nobody can tell when.
     return actor < this.#vm.vcpus.length || this.#vm.mmu.strategy.hashInto === undefined;
   }

@@ -10,6 +10,7 @@ import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
  */
 const RIVALS: Readonly<Record<string, string>> = {
   linux_6_1_npt_tdp: "linux_6_1_npt_tdp_187",
+  linux_6_1_npt_legacy: "linux_6_1_npt_legacy_187",
 };
 
 /**
@@ -27,8 +28,8 @@ export function profileOf(seen: RecordedKernel, header: Pick<RecordingHeader, "n
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = kernel === "3.11"
     ? "it has no EPT violation, nested page fault or page fault exit"
-    : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined && !seen.tdpMmu
-    ? "its kernel is 6.1 or later, and its faults are not those of the TDP MMU"
+    : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined
+    ? "its kernel is 6.1 or later, and shadows guest tables or makes no MMIO sptes as no profile does"
     : `its events are those of ${kernel}`;
   const { name, cfg } = header;
   throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
@@ -65,10 +66,10 @@ export function level1Misses({ levels }: Conformance): number {
 
 function nameFor(seen: RecordedKernel): string | undefined {
   const { era, paging, firstWalkExit } = seen;
-  if (era === "6.12" && paging !== undefined && seen.tdpMmu && seen.mmioSptes) {
-    return `linux_6_12_${paging}_tdp${seen.slotZap ? "_slotzap" : ""}`;
+  if (era === "6.12" && seen.mmioSptes) {
+    return `linux_6_12_${paging}_${seen.tdpMmu ? "tdp" : "legacy"}${seen.slotZap ? "_slotzap" : ""}`;
   }
-  if (era === "6.1") return seen.tdpMmu ? nameFor61(seen) : undefined;
+  if (era === "6.1") return nameFor61(seen);
   if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
   if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;
   if (paging === "svm-shadow") {
@@ -78,10 +79,10 @@ function nameFor(seen: RecordedKernel): string | undefined {
   return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
 }
 
-/** Kernels of 6.1 with the TDP MMU: by whether MMIO sptes are made, and which of their bits are set for L1TF. */
-function nameFor61({ paging, mmioSptes, splitFrom }: RecordedKernel): string | undefined {
+/** Kernels of 6.1: by their MMU, whether MMIO sptes are made, and which of their bits are set for L1TF. */
+function nameFor61({ paging, tdpMmu, mmioSptes, splitFrom }: RecordedKernel): string | undefined {
   if (paging === undefined) return undefined;
-  const name = `linux_6_1_${paging}_tdp`;
+  const name = `linux_6_1_${paging}_${tdpMmu ? "tdp" : "legacy"}`;
   if (!mmioSptes) return `${name}_nocache`;
   if (paging === "npt" || splitFrom === undefined) return name;
   return `${name}${SPLITS[splitFrom] ?? " with a split that is not known"}`;

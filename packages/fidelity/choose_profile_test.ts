@@ -1,4 +1,4 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { parseTraceText } from "@mmu-lab/tracing";
 import { readRecording } from "@mmu-lab/workloads";
 import { chooseProfile } from "./choose_profile.ts";
@@ -16,11 +16,11 @@ function recordingOf(event: string) {
 Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   const newer = recordingOf("make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7");
   assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
-  const legacy = recordingOf("kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000200000006 info2 0x2000");
-  const [stretch] = legacy.stretches;
+  const shadow = recordingOf("kvm_exit: vcpu 0 reason PF excp rip 0x1000 info1 0x0000000000000006 info2 0x2000");
+  const [stretch] = shadow.stretches;
   const both = { ...stretch, operations: [...stretch.operations, ...newer.operations] };
-  const saysTdp = "its faults are not those of the TDP MMU";
-  assertThrows(() => chooseProfile({ ...legacy, stretches: [both] }), RangeError, saysTdp);
+  const saysShadow = "and shadows guest tables";
+  assertThrows(() => chooseProfile({ ...shadow, stretches: [both] }), RangeError, saysShadow);
   const empty = recordingOf(
     "kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 800000000a125907",
   );
@@ -35,4 +35,20 @@ Deno.test("chooseProfile() says what it saw when no profile fits", () => {
     RangeError,
     "it has no EPT violation, nested page fault or page fault exit",
   );
+});
+
+Deno.test("chooseProfile() tells 6.12 by the inhibits that it names while the VM is made, the legacy MMU by the events that it lacks", () => {
+  const made = (inhibits: string) => {
+    const recording = recordingOf("kvm_exit: vcpu 0 reason npf rip 0x1000 info1 0x0000000200000006 info2 0x2000");
+    const [stretch] = recording.stretches;
+    const [operation] = stretch.operations;
+    const [line] = operation.events;
+    const creation = [{ ...line, name: "kvm_apicv_inhibit_changed", text: `set reason=0, inhibits=${inhibits}` }];
+    const spte = { ...line, name: "make_mmio_spte", text: "(make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7" };
+    const operations = [{ ...operation, events: [...operation.events, spte] }];
+    const header = { ...stretch.header, creation };
+    return chooseProfile({ ...recording, stretches: [{ ...stretch, header, operations }] }).name;
+  };
+  assertEquals(made("0x5"), "linux_6_1_npt_legacy");
+  assertEquals(made("0x1 DISABLED"), "linux_6_12_npt_legacy");
 });

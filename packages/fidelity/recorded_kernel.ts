@@ -1,5 +1,5 @@
 import type { Era, TraceLine } from "@mmu-lab/tracing";
-import { QUIRK_SLOT_ZAP_ALL, type RecordedStretch, type Recording } from "@mmu-lab/workloads";
+import { QUIRK_SLOT_ZAP_ALL, type RecordedStretch, type Recording, type RecordingHeader } from "@mmu-lab/workloads";
 
 /** What a recording shows of the kernel and processor that it comes from. */
 export interface RecordedKernel {
@@ -25,6 +25,8 @@ const EPT_VIOLATION = /\breason EPT_VIOLATION .* info1? (?:0x)?([0-9a-f]+) /;
 const NESTED_PAGE_FAULT = /\breason npf /;
 /** Empty entries have bit 63 set (`SHADOW_NONPRESENT_VALUE`, 6.12). */
 const EMPTY_6_12 = / (?:old|new)_spte 8000000000000000(?: |$)/;
+/** 6.12 names the reasons that APICv is inhibited for; every VM has one from the start (`kvm_apicv_init`). */
+const NAMED_INHIBIT = / inhibits=0x[0-9a-f]+ [A-Z]/;
 const MMIO_SPTE_EVENTS: readonly string[] = ["mark_mmio_spte", "make_mmio_spte"];
 const GFN = /gfn=(0x[0-9a-f]+)/;
 const SPTE = /spte=(0x[0-9a-f]+)/;
@@ -42,8 +44,10 @@ const FINAL_TRANSLATION = 0x100;
  */
 export class KernelWatcher {
   readonly #events: Set<string> = new Set();
+  #header: RecordingHeader | undefined;
   #cacheHasGeneration = false;
   #emptyHasBit63 = false;
+  #namesInhibits = false;
   #slotZap = false;
   #usesSmm = false;
   #paging: RecordedKernel["paging"];
@@ -54,6 +58,8 @@ export class KernelWatcher {
   /** Looks at operations and their events. O(events). */
   look({ header, operations }: RecordedStretch): void {
     if ((header.disabledQuirks & QUIRK_SLOT_ZAP_ALL) !== 0) this.#slotZap = true;
+    if (header !== this.#header) { for (const line of header.creation) this.#event(line); }
+    this.#header = header;
     for (const { operation, events } of operations) {
       if (operation.op === "set-smm") this.#usesSmm = true;
       for (const line of events) this.#event(line);
@@ -66,7 +72,7 @@ export class KernelWatcher {
     const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
     const slotZap = this.#slotZap;
     return {
-      era: this.#emptyHasBit63 || slotZap ? "6.12" : eraOf(events, this.#cacheHasGeneration),
+      era: this.#emptyHasBit63 || this.#namesInhibits || slotZap ? "6.12" : eraOf(events, this.#cacheHasGeneration),
       splitFrom: this.#splitFrom,
       paging: this.#paging,
       tdpMmu: events.has("kvm_tdp_mmu_spte_changed"),
@@ -88,6 +94,9 @@ export class KernelWatcher {
         break;
       case "kvm_tdp_mmu_spte_changed":
         this.#emptyHasBit63 ||= EMPTY_6_12.test(text);
+        break;
+      case "kvm_apicv_inhibit_changed":
+        this.#namesInhibits ||= NAMED_INHIBIT.test(text);
         break;
       case "mmio_page_fault":
         this.#cacheHasGeneration ||= text.includes("mmio_gen=");

@@ -5,7 +5,17 @@ import { formatNumber, textTable } from "./text_table.ts";
 import { wrapText } from "./wrap_text.ts";
 
 /** Rows that are left out where all strategies have 0. */
-const ONLY_IF_ANY: ReadonlySet<MeasureKey> = new Set(["staleByCache", "staleBySpte", "sweepUnits", "wrapZaps"]);
+const ONLY_IF_ANY: ReadonlySet<MeasureKey> = new Set([
+  "staleByCache",
+  "staleBySpte",
+  "sweepUnits",
+  "wrapZaps",
+  "guestWalks",
+  "gptesRead",
+  "gptesWritten",
+  "pagesUnsynced",
+  "pagesSynced",
+]);
 
 /**
  * Prints a comparison: a table with the strategies as columns, and what it shows, in a few sentences.

@@ -48,6 +48,7 @@ const SHADOW = {
   world: machineWorld({ ...PROFILES.linux_3_11_shadow, cacheRule }, IDENTITY_GUEST),
   era: narrowEra(ERAS.G1, 4),
 };
+const LEGACY = { world: machineWorld(PROFILES.linux_6_1_npt_legacy), era: narrowEra(ERAS.G8, 5) };
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };
 
 for (const [name, { create }] of Object.entries(STRATEGIES)) {
@@ -56,6 +57,7 @@ for (const [name, { create }] of Object.entries(STRATEGIES)) {
   testStrategy(create, NESTED);
   testStrategy(create, SHADOW);
   testStrategy(create, TWO_STEPS);
+  testStrategy(create, LEGACY);
 }
 
 Deno.test("testStrategy() fails none on a machine in the soundness cases that no zap of everything hides", () => {

@@ -7,7 +7,6 @@ import {
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
-  READS_GUEST_TABLES,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -92,7 +91,7 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 /** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
   if (vcpu.mmu.shadow === undefined) return;
-  const gpa = toGpa(vm, vcpu, address, true);
+  const gpa = toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -133,7 +132,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
   const byGva = gpa >= 0;
   if (!byGva) {
-    gpa = toGpa(vm, vcpu, gva, write);
+    gpa = toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -180,10 +179,9 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
 }
 
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
   const { shadow, guestPaging } = vcpu.mmu;
   if (shadow === undefined) return guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
 }
 

@@ -14,8 +14,8 @@ export interface GuestCode {
   readonly resumeRip: number;
   /** The instruction that performs an access. */
   readonly ripOf: (kind: AccessKind, size: AccessSize) => number;
-  /** The instruction behind that, which leads back to the loop. */
-  readonly backRipOf: (kind: AccessKind, size: AccessSize) => number;
+  /** The instruction after it, with which the guest goes on if the access was emulated. */
+  readonly nextRipOf: (kind: AccessKind, size: AccessSize) => number;
   /** The port of that `OUT`, which the instruction names. */
   readonly outPort: number;
 }

@@ -5,6 +5,7 @@ import type {
   GuestWalkRules,
   HardwareBackend,
   MmioCacheRule,
+  PageRules,
   ShadowRules,
   TdpMmuRules,
 } from "@mmu-lab/paging";
@@ -42,6 +43,8 @@ export interface Profile {
   readonly cacheRule: MmioCacheRule;
   /** What it does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages; as 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** How it shadows guest tables; as 3.11 unless told. */
   readonly shadowRules?: ShadowRules;
   /** How it walks guest tables. */

@@ -1,6 +1,13 @@
 import { STRATEGIES } from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
-import { FAULT_RULES_3_11, WALK_RULES_3_11, WALK_RULES_4_10, WALK_RULES_6_1 } from "@mmu-lab/paging";
+import {
+  FAULT_RULES_3_11,
+  FAULT_RULES_6_1,
+  PAGE_RULES_6_1,
+  WALK_RULES_3_11,
+  WALK_RULES_4_10,
+  WALK_RULES_6_1,
+} from "@mmu-lab/paging";
 import { nptBackend, svmShadowBackend } from "@mmu-lab/svm-backend";
 import { eptBackend, vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
@@ -115,11 +122,12 @@ const LINUX_6_1_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_1_shadow"),
   backend: () => nptBackend(EPYC, "6.1"),
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "own" },
-  faultRules: { ...LINUX_5_13_EPT.faultRules, countsAllMmioExits: true, misconfigurationIsFault: true },
+  faultRules: FAULT_RULES_6_1,
+  pageRules: PAGE_RULES_6_1,
   walkRules: WALK_RULES_6_1,
   slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
   tracesAccessedBytes: true,
-  tdpMmu: { eagerPageSplit: true, dirtyLog: "write-protected" },
+  tdpMmu: { eagerPageSplit: true },
 };
 
 /**
@@ -134,6 +142,12 @@ const LINUX_6_1_EPT_TDP: Profile = {
   backend: () => eptBackend(HASWELL, "6.1"),
 };
 
+/** The same kernel with the TDP MMU off (`kvm.tdp_mmu=0`): shadow pages map guest-physical memory. */
+function legacy({ tdpMmu: _, ...profile }: Profile): Profile {
+  const name = profile.name.replace("_tdp", "_legacy");
+  return { ...profile, name, summary: `as ${profile.name} with tdp_mmu=0: the MMU of shadow pages` };
+}
+
 const LINUX_6_12_NPT_TDP: Profile = {
   ...LINUX_6_1_NPT_TDP,
   name: "linux_6_12_npt_tdp",
@@ -142,7 +156,6 @@ const LINUX_6_12_NPT_TDP: Profile = {
   faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
   tdpMmu: {
     eagerPageSplit: true,
-    dirtyLog: "write-protected",
     splitsInFault: true,
     booksAfterFlush: true,
     firstZapLevel: 1,
@@ -163,6 +176,48 @@ function slotZap(profile: Profile): Profile {
   const summary = `as ${name} with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along`;
   return { ...profile, name: `${name}_slotzap`, summary, flushSlot: "slot-range" };
 }
+
+/** The kernels with a TDP MMU, as they are and with options. */
+const TDP_KERNELS: readonly Profile[] = [
+  LINUX_6_1_NPT_TDP,
+  {
+    ...LINUX_6_1_NPT_TDP,
+    name: "linux_6_1_npt_tdp_nocache",
+    summary: "as linux_6_1_npt_tdp with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing",
+    layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+  },
+  {
+    ...LINUX_6_1_NPT_TDP,
+    name: "linux_6_1_npt_tdp_187",
+    summary: "Linux 6.1.187, as linux_6_1_npt_tdp; its MMIO cache looks at the first address space always (B20)",
+    cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
+  },
+  LINUX_6_1_EPT_TDP,
+  {
+    ...LINUX_6_1_EPT_TDP,
+    name: "linux_6_1_ept_tdp_nocache",
+    summary: "as linux_6_1_ept_tdp with mmio_caching=0: no MMIO sptes",
+    layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+  },
+  {
+    ...LINUX_6_1_EPT_TDP,
+    name: "linux_6_1_ept_tdp_nol1tf",
+    summary: "as linux_6_1_ept_tdp on a Goldmont, which does not have the L1TF bug: nothing is split",
+    layout: layoutNamed("linux_6_1_ept"),
+  },
+  {
+    ...LINUX_6_1_EPT_TDP,
+    name: "linux_6_1_ept_tdp_skx",
+    summary: "as linux_6_1_ept_tdp on a Skylake-X: split around bits 39:35, and dirty pages logged by the processor",
+    layout: layoutNamed("linux_6_1_ept", { l1tf: true }),
+    backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),
+    pageRules: { ...PAGE_RULES_6_1, dirtyLog: "dirty-bit" as const },
+  },
+  LINUX_6_12_NPT_TDP,
+  slotZap(LINUX_6_12_NPT_TDP),
+  LINUX_6_12_EPT_TDP,
+  slotZap(LINUX_6_12_EPT_TDP),
+];
 
 const LINUX_3_11_SHADOW: Profile = {
   ...LINUX_3_11_EPT,
@@ -227,48 +282,21 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       era: ERAS.G1b,
       backend: () => eptBackend(HASWELL, "3.13"),
     },
+    {
+      ...LINUX_3_11_NPT,
+      name: "linux_3_17_npt",
+      summary:
+        "the rules of Linux 3.17, AMD nested paging: generation with an in-progress mark, MMIO cache with a generation",
+      era: LINUX_3_17_EPT.era,
+      layout: layoutNamed("linux_3_17_shadow"),
+      cacheRule: LINUX_3_17_EPT.cacheRule,
+    },
     LINUX_4_10_NPT,
     LINUX_4_10_EPT,
     ...profiles419(LINUX_4_10_NPT, PHENOM, LINUX_4_10_EPT, HASWELL),
     ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
-    LINUX_6_1_NPT_TDP,
-    {
-      ...LINUX_6_1_NPT_TDP,
-      name: "linux_6_1_npt_tdp_nocache",
-      summary: "as linux_6_1_npt_tdp with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing",
-      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
-    },
-    {
-      ...LINUX_6_1_NPT_TDP,
-      name: "linux_6_1_npt_tdp_187",
-      summary: "Linux 6.1.187, as linux_6_1_npt_tdp; its MMIO cache looks at the first address space always (B20)",
-      cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
-    },
-    LINUX_6_1_EPT_TDP,
-    {
-      ...LINUX_6_1_EPT_TDP,
-      name: "linux_6_1_ept_tdp_nocache",
-      summary: "as linux_6_1_ept_tdp with mmio_caching=0: no MMIO sptes",
-      layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
-    },
-    {
-      ...LINUX_6_1_EPT_TDP,
-      name: "linux_6_1_ept_tdp_nol1tf",
-      summary: "as linux_6_1_ept_tdp on a Goldmont, which does not have the L1TF bug: nothing is split",
-      layout: layoutNamed("linux_6_1_ept"),
-    },
-    {
-      ...LINUX_6_1_EPT_TDP,
-      name: "linux_6_1_ept_tdp_skx",
-      summary: "as linux_6_1_ept_tdp on a Skylake-X: split around bits 39:35, and dirty pages logged by the processor",
-      layout: layoutNamed("linux_6_1_ept", { l1tf: true }),
-      backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),
-      tdpMmu: { eagerPageSplit: true, dirtyLog: "dirty-bit" as const },
-    },
-    LINUX_6_12_NPT_TDP,
-    slotZap(LINUX_6_12_NPT_TDP),
-    LINUX_6_12_EPT_TDP,
-    slotZap(LINUX_6_12_EPT_TDP),
+    ...TDP_KERNELS,
+    ...TDP_KERNELS.map(legacy),
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

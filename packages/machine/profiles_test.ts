@@ -30,6 +30,9 @@ Deno.test("PROFILES differ in what the kernels differ in", () => {
   assertEquals(PROFILES.linux_3_10_ept.flushSlot, "walk-all");
   assertEquals(PROFILES.linux_6_12_ept_tdp.flushSlot, "obsolete-all");
   assertEquals(PROFILES.linux_6_12_ept_tdp_slotzap.flushSlot, "slot-range");
+  const { linux_6_1_npt_tdp_187: tdp, linux_6_1_npt_legacy_187: legacy } = PROFILES;
+  assertEquals([tdp.tdpMmu?.eagerPageSplit, legacy.tdpMmu, legacy.cacheRule], [true, undefined, tdp.cacheRule]);
+  assertEquals(PROFILES.linux_6_1_ept_legacy_skx.pageRules?.dirtyLog, "dirty-bit");
 });
 
 Deno.test("withStrategy() changes the strategy and the name, and nothing else", () => {
@@ -59,6 +62,8 @@ for (
     ["linux_4_19_npt_152", 0x7ff80000fee00dafn],
     ["linux_5_13_ept", 0xfee00006n],
     ["linux_6_1_npt_tdp", 0x80000fee00007n],
+    ["linux_6_1_npt_legacy", 0x80000fee00007n],
+    ["linux_6_1_ept_legacy_nol1tf", 0xfee00006n],
     ["linux_6_12_npt_tdp_slotzap", 0x80000fee00007n],
   ] as const
 ) {

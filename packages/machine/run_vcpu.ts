@@ -30,10 +30,10 @@ export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
   const code = vm.guest.code;
   vcpu.outcome.clear();
   if (code !== undefined) yield* execute(vm, vcpu, code.resumeRip, fetchOnly);
-  yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
-  if (vcpu.outcome.faultCode >= 0) return;
-  if (code === undefined) return;
-  yield* execute(vm, vcpu, code.backRipOf(vcpu.kind, vcpu.size), fetchOnly);
+  const emulated = yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
+  if (vcpu.outcome.faultCode >= 0 || code === undefined) return;
+  // The TLB may have been flushed on the way.
+  if (emulated) yield* execute(vm, vcpu, code.nextRipOf(vcpu.kind, vcpu.size), fetchOnly);
   yield* runToOut(vm, vcpu, code);
 }
 
@@ -54,8 +54,8 @@ export function* runToOut(vm: Vm, vcpu: Vcpu, code: GuestCode): Protocol<void> {
 /** Tries one instruction: true when it is done, false when it caused an exit. One atomic act of the processor. */
 type Attempt = (vm: Vm, vcpu: Vcpu) => boolean;
 
-/** Executes one instruction, entering the guest and handling exits until it is done. */
-function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<void> {
+/** Executes one instruction, entering the guest and handling exits until it is done; whether KVM has emulated it. */
+function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<boolean> {
   const { mmu } = vm;
   vcpu.rip = rip;
   vcpu.mmu.rip = rip;
@@ -73,23 +73,40 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<v
       mmu.counters.counts[Work.guestEntries]++;
       if (mmu.trace.on) mmu.trace.emit(KVM_ENTRY, vcpu.index, rip);
     }
-    if (attempt(vm, vcpu)) return;
+    if (attempt(vm, vcpu)) return false;
     leaveGuest(vm, vcpu);
     yield vm.srcu.readLock;
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
     forgetExit(vcpu.mmu.exit);
     yield vm.srcu.readUnlock;
-    if (faulted(vcpu)) return;
+    if (faulted(vcpu)) return false;
     if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
     if (result === 0) {
       yield* serveMmio(vm, vcpu);
-      if (faulted(vcpu)) return;
+      if (faulted(vcpu)) return false;
     }
     if (vcpu.emulated) {
       vcpu.emulated = false;
-      return;
+      return true;
     }
   }
+}
+
+/**
+ * An instruction of the guest that is an exit and that KVM carries out, such as INVLPG. Its tracepoints are not modelled,
+ * as no recording has any.
+ */
+export function* exitFor<T>(vm: Vm, vcpu: Vcpu, handler: Protocol<T>): Protocol<T> {
+  const { mmu } = vm;
+  mmu.execution.forget();
+  yield GUEST_RUNS;
+  vcpu.inGuest = false;
+  mmu.stats.exits++;
+  mmu.counters.counts[Work.exits]++;
+  yield vm.srcu.readLock;
+  const result = yield* handler;
+  yield vm.srcu.readUnlock;
+  return result;
 }
 
 function leaveGuest(vm: Vm, vcpu: Vcpu): void {

@@ -2,7 +2,6 @@ import {
   applySlotFlags,
   changeMaxPages,
   defaultMaxPages,
-  removeWriteAccess,
   unmapGfnRange,
   WRITES_MEMSLOTS,
   zapAllPages,
@@ -12,7 +11,6 @@ import {
   type ClassifiedChange,
   classifyChange,
   EINVAL,
-  MEM_LOG_DIRTY_PAGES,
   type MemoryRegion,
   type Memslot,
   type MemslotSet,
@@ -129,17 +127,14 @@ function* commit(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void>
   if (mmu.trace.on && change.kind !== "none") {
     mmu.trace.emit(COMMIT_MEMORY_REGION, -1, ...lanes(firstGeneration(vm)), CHANGE_CODE[change.kind]);
   }
-  if (mmu.tdp !== undefined) {
-    // Only then has anything to be done, and no other flag can have changed.
-    if (change.kind === "flags") yield* applySlotFlags(mmu, mmu.tdp, change.new!);
-    return yield* tellStrategy(vm, "committed", describe(vm, asId, change, false));
+  const always = mmu.pageRules.commit === "always";
+  // Pages of the TDP MMU are not limited.
+  if (mmu.tdp === undefined && (always || change.kind === "create" || change.kind === "delete")) {
+    yield mmu.lock.acquire;
+    changeMaxPages(mmu, vm.maxShadowPages ?? defaultMaxPages(vm.memslots.flatMap((slots) => [...slots.active])));
+    yield mmu.lock.release;
   }
-  yield mmu.lock.acquire;
-  changeMaxPages(mmu, vm.maxShadowPages ?? defaultMaxPages(vm.memslots.flatMap((slots) => [...slots.active])));
-  yield mmu.lock.release;
-  if (change.new !== undefined && (change.new.flags & MEM_LOG_DIRTY_PAGES) !== 0) {
-    yield* removeWriteAccess(mmu, change.new);
-  }
+  if (change.new !== undefined) yield* applySlotFlags(mmu, change.old, change.new, change.kind === "flags");
   yield* tellStrategy(vm, "committed", describe(vm, asId, change, false));
 }
 

@@ -18,6 +18,7 @@ import {
   ShadowContext,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
+  zapAllAtEnd,
   zapAllPages,
   zapAllTdp,
 } from "@mmu-lab/paging";
@@ -29,7 +30,7 @@ import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./gues
 import { GuestMemory } from "./guest_memory.ts";
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
-import { performAccess, runToOut } from "./run_vcpu.ts";
+import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
@@ -134,6 +135,7 @@ export class Vm {
       maxPageLevel: this.backend.maxPageLevel,
       host: this.host,
       trace: options.trace ?? NULL_SINK,
+      ...(profile.pageRules === undefined ? {} : { pageRules: profile.pageRules }),
       ...(profile.shadowRules === undefined ? {} : { shadowRules: profile.shadowRules }),
       ...(profile.tdpMmu === undefined ? {} : { tdpMmu: profile.tdpMmu }),
     });
@@ -258,17 +260,33 @@ export class Vm {
   }
 
   /**
-   * Lets a guest with shadow paging load CR3.
+   * Lets the guest load CR3: an exit with shadow paging. With two-dimensional paging KVM does not see it, and the
+   * processor forgets its translations; where the guest's tables are is then no part of the model.
    *
    * @returns Whether it is loaded; if not, the guest gets #GP.
    */
   loadCr3(index: number, cr3: number): boolean {
-    return run(this.execution, loadCr3(this.mmu, this.#stopped(index), cr3), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.loadCr3Protocol(vcpu, cr3), index);
+    vcpu.mmu.tlb.flush();
+    return true;
   }
 
-  /** Lets a guest with shadow paging forget the translation of one address (`INVLPG`). */
+  /** The same with shadow paging, for a scheduler. */
+  loadCr3Protocol(vcpu: Vcpu, cr3: number): Protocol<boolean> {
+    return exitFor(this, vcpu, loadCr3(this.mmu, vcpu.mmu, cr3));
+  }
+
+  /** Lets the guest forget the translation of one address (`INVLPG`); with what becomes of it as for {@linkcode Vm.loadCr3}. */
   invlpg(index: number, gva: number): void {
-    run(this.execution, invalidatePage(this.mmu, this.#stopped(index), gva), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.invlpgProtocol(vcpu, gva), index);
+    vcpu.mmu.tlb.flush();
+  }
+
+  /** The same with shadow paging, for a scheduler. */
+  invlpgProtocol(vcpu: Vcpu, gva: number): Protocol<void> {
+    return exitFor(this, vcpu, invalidatePage(this.mmu, vcpu.mmu, gva));
   }
 
   /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
@@ -314,8 +332,12 @@ export class Vm {
 
   /** Destroys the VM as 3.11 and 6.1 do: zap everything, delete the private slots, give back the roots. */
   destroy(): void {
-    const { tdp } = this.mmu;
-    run(this.execution, tdp === undefined ? zapAllPages(this.mmu) : zapAllTdp(this.mmu, tdp), this.updater);
+    const { tdp, pageRules } = this.mmu;
+    if (tdp !== undefined) run(this.execution, zapAllTdp(this.mmu, tdp), this.updater);
+    else {
+      const zap = pageRules.validGeneration === "counted" ? zapAllPages : zapAllAtEnd;
+      run(this.execution, zap(this.mmu), this.updater);
+    }
     for (const id of this.profile.slotsDeletedAtEnd) {
       for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }

@@ -20,7 +20,7 @@ const MISTAKES: Readonly<Record<string, readonly [finding: string, spoil: (tiny:
     "3 pages are counted to hold MMIO sptes, and 2 do",
     ({ mmu }) => mmu.pagesWithMmio++,
   ],
-  "a wrong number of used pages": ["7 pages are counted as used, and 6 are listed", ({ mmu }) => mmu.pool.used++],
+  "a wrong number of used pages": ["7 pages are counted as used, and 6 are", ({ mmu }) => mmu.pool.used++],
   "a wrong root count": ["Page 0 counts 3 users as root, and has 2", ({ mmu }) => mmu.pool.rootCount[0]++],
   "a root of the wrong level": ["has page 4 as root, of level 1", ({ mmu }) => mmu.vcpus[1].root = 4],
   "a table entry that is gone": ["no link", ({ mmu }) => mmu.pool.set(2, 1, 0, 0)],

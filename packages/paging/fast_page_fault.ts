@@ -4,13 +4,12 @@ import { FAST_PAGE_FAULT } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { walkShadow } from "./shadow_walk.ts";
-import { SPTE_HOST_WRITABLE, SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
 import { sptepOf } from "./trace_page.ts";
 import { READS_TABLES } from "./touches.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 const FAST = PFERR_PRESENT | PFERR_WRITE;
-const LOCKLESSLY_WRITABLE = SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE;
 
 /**
  * Fixes a write fault without `mmu_lock` where the entry was only write-protected for dirty logging (`fast_page_fault`,
@@ -42,7 +41,7 @@ function tryFix(mmu: Mmu, vcpu: VcpuMmu, level: number): boolean {
   if (!mmu.isPresent(lo, hi)) return true;
   if (level > 1 && (lo & SPTE_LARGE) === 0) return false;
   if ((lo & SPTE_WRITABLE) !== 0) return true;
-  if ((lo & LOCKLESSLY_WRITABLE) !== LOCKLESSLY_WRITABLE) return false;
+  if (!isMmuWritable(mmu.bits, lo, hi)) return false;
   mmu.counters.counts[Work.sptesWritten]++;
   mmu.setSpte(page, index, lo | SPTE_WRITABLE, hi);
   const gfn = mmu.pool.gfn[page] + index;

@@ -1,6 +1,20 @@
 /** What kernels do differently in the fault path; KVM policy throughout. A profile chooses. */
 export interface FaultRules {
   /**
+   * Who handles a fault. `by-mode`: the handler of the MMU does all of it, the MMIO sptes too, and says whether to emulate
+   * (to 4.14). `common`: `kvm_mmu_page_fault` looks at the MMIO sptes first, calls the handler for what they cannot answer,
+   * and counts what that says became of the fault (`RET_PF_*`, as in 6.1). Facts sheet 3.6, 3.7.
+   */
+  readonly handler: "by-mode" | "common";
+  /**
+   * What a writable entry that is written over saves. `when-syncing`: if guest tables must not go out of date meanwhile,
+   * the look for such tables and the mark in the dirty log (to 4.10). `always`: that look, and the dirty bit, whatever the old
+   * entry was (6.1 `make_spte`); the kernel looks at bit 1 without asking, and an MMIO spte has it set (facts sheet 12).
+   */
+  readonly trustsWritable: "when-syncing" | "always";
+  /** Whether `mark_mmio_spte` shows the low three bits of the spte (6.1), and not the access. Only the tracepoint shows it. */
+  readonly tracesSpteBits?: boolean;
+  /**
    * What becomes of an MMIO fault whose entry turns out to be neither MMIO nor gone. `bug`: the vCPU dies with
    * `RET_MMIO_PF_BUG` (3.11; another vCPU may have mapped memory there meanwhile, which is bug B23). `retry`: the processor
    * tries again, as entries with reserved bits are looked for in another way (from 4.4 on). Facts sheet 2.7, 3.3.
@@ -45,8 +59,22 @@ export interface FaultRules {
 
 /** The rules of 3.11. */
 export const FAULT_RULES_3_11: FaultRules = {
+  handler: "by-mode",
+  trustsWritable: "when-syncing",
   unexpectedSpte: "bug",
   invalidSlot: "mmio",
   mappingUnderMmio: "dropped",
   syncedMmioSpte: "stamped-anew",
+};
+
+/** The rules of 6.1. */
+export const FAULT_RULES_6_1: FaultRules = {
+  ...FAULT_RULES_3_11,
+  handler: "common",
+  trustsWritable: "always",
+  tracesSpteBits: true,
+  unexpectedSpte: "retry",
+  invalidSlot: "retry",
+  countsAllMmioExits: true,
+  misconfigurationIsFault: true,
 };

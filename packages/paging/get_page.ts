@@ -34,27 +34,55 @@ export function getPage(mmu: Mmu, gfn: Gfn, role: Role): PageId {
 }
 
 /**
- * Makes room for the pages that a fault may need (`make_mmu_pages_available`, 3.11): when fewer than 5 are left, the
+ * Makes room for the pages that a fault may need (`make_mmu_pages_available`, 3.11 and 6.1): when fewer than 5 are left, the
  * oldest go until 25 are. Under `mmu_lock`.
  */
 export function makePagesAvailable(mmu: Mmu): void {
+  const { pool, stats } = mmu;
   mmu.execution.touched |= READS_TABLES;
-  if (mmu.maxPages - mmu.pool.used >= MIN_FREE_PAGES) return;
-  while (mmu.maxPages - mmu.pool.used < REFILL_PAGES && mmu.pool.oldest !== NO_PAGE) {
-    prepareZap(mmu, mmu.pool.oldest);
-    mmu.stats.mmu_recycled++;
+  if (mmu.maxPages - pool.used >= MIN_FREE_PAGES) return;
+  if (mmu.pageRules.reclaim === "oldest-but-roots") {
+    zapOldestButRoots(mmu, REFILL_PAGES - Math.max(0, mmu.maxPages - pool.used));
+    return;
+  }
+  while (mmu.maxPages - pool.used < REFILL_PAGES && pool.oldest !== NO_PAGE) {
+    prepareZap(mmu, pool.oldest);
+    stats.mmu_recycled++;
   }
   commitZap(mmu);
 }
 
 /**
- * Sets how many shadow pages the VM may have, and zaps the oldest until it has no more (`kvm_mmu_change_mmu_pages`,
- * 3.11). Under `mmu_lock`.
+ * Sets how many shadow pages the VM may have, and zaps the oldest until it has no more (`kvm_mmu_change_mmu_pages`, 3.11 and
+ * 6.1). Under `mmu_lock`.
  */
 export function changeMaxPages(mmu: Mmu, goal: number): void {
+  const { pool } = mmu;
   mmu.execution.touched |= WRITES_TABLES;
   // Pages of the TDP MMU are not limited.
-  while (mmu.tdp === undefined && mmu.pool.used > goal && mmu.pool.oldest !== NO_PAGE) prepareZap(mmu, mmu.pool.oldest);
+  if (mmu.tdp === undefined && pool.used > goal) {
+    if (mmu.pageRules.reclaim === "oldest-but-roots") zapOldestButRoots(mmu, pool.used - goal);
+    else while (pool.used > goal && pool.oldest !== NO_PAGE) prepareZap(mmu, pool.oldest);
+  }
   commitZap(mmu);
-  mmu.maxPages = Math.max(goal, mmu.pool.used);
+  mmu.maxPages = Math.max(goal, pool.used);
+}
+
+/** Zaps the oldest pages that no vCPU has as root, until so many have gone (`kvm_mmu_zap_oldest_mmu_pages`, 6.1). */
+function zapOldestButRoots(mmu: Mmu, pages: number): void {
+  const { pool } = mmu;
+  let zapped = 0;
+  for (let page = pool.oldest; page !== NO_PAGE && zapped < pages;) {
+    const newer = pool.newerThan(page);
+    if (pool.rootCount[page] > 0) {
+      page = newer;
+      continue;
+    }
+    const gone = prepareZap(mmu, page);
+    zapped += gone;
+    // Its children went with it, and the next may have been one.
+    page = gone > 1 ? pool.oldest : newer;
+  }
+  mmu.stats.mmu_recycled += zapped;
+  commitZap(mmu);
 }

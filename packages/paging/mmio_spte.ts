@@ -1,6 +1,14 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { CHECK_MMIO_SPTE, MARK_MMIO_SPTE, MARK_MMIO_SPTE_RAW, MMU_SPTE_SET } from "@mmu-lab/tracing";
+import {
+  CHECK_MMIO_SPTE,
+  MAKE_MMIO_SPTE,
+  MAKE_MMIO_SPTE_RET,
+  MARK_MMIO_SPTE,
+  MARK_MMIO_SPTE_RAW,
+  MMU_SPTE_SET,
+} from "@mmu-lab/tracing";
+import type { NewSpte } from "./make_spte.ts";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
 import { sptepOf } from "./trace_page.ts";
@@ -11,29 +19,57 @@ const WRITE_USER = 6;
 /** A local constant, for V8 reads an imported object from its module again at each use. */
 const MARKED = Work.mmioSptesMarked;
 
+const made: NewSpte = { lo: 0, hi: 0 };
+
 /**
- * Writes an MMIO spte (`mark_mmio_spte`, 3.11 mmu.c; facts sheet 2.4). The generation is read here, late, from the
- * memslots as they are now; the decision that the gfn has no slot may be older (bug B02). Under `mmu_lock`.
+ * Makes an MMIO spte (`make_mmio_spte`, 6.1 spte.c; a part of `mark_mmio_spte` before). The generation is read here, late, from
+ * the memslots as they are now; the decision that the gfn has no slot may be older (bug B02).
+ *
+ * @param access The access that the mapping allows: exec 1, write 2, user 4.
+ */
+export function makeMmioSpte(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, access: number, into: NewSpte): void {
+  const { layout, trace } = mmu;
+  if (trace.on) trace.emit(MAKE_MMIO_SPTE, vcpu.index, gfn, access);
+  const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
+  const stored = access & WRITE_USER;
+  into.lo = layout.encodeLo(gfn, stored, generation);
+  into.hi = layout.encodeHi(gfn, stored, generation);
+  if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, into.lo, into.hi);
+}
+
+/** Tells of an MMIO spte that is about to be written, or was (`trace_mark_mmio_spte`), and counts it. */
+export function noteMmioSpte(
+  mmu: Mmu,
+  vcpu: VcpuMmu,
+  sptep: number,
+  gfn: Gfn,
+  access: number,
+  lo: number,
+  hi: number,
+): void {
+  mmu.counters.counts[MARKED]++;
+  if (!mmu.trace.on) return;
+  const shown = mmu.faultRules.tracesSpteBits ? lo & 7 : access & WRITE_USER;
+  mmu.trace.emit(MARK_MMIO_SPTE, vcpu.index, sptep, gfn, shown, mmu.layout.generationOf(lo, hi));
+}
+
+/**
+ * Writes an MMIO spte (`mark_mmio_spte`, 3.11 and 6.1 mmu.c; facts sheet 2.4). Under `mmu_lock`.
  *
  * @param access The access that the mapping allows: exec 1, write 2, user 4.
  */
 export function markMmioSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, gfn: Gfn, access: number): void {
-  const { layout, trace } = mmu;
+  const { trace } = mmu;
   mmu.lock.assertHeld("write an MMIO spte");
-  const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
-  const stored = access & WRITE_USER;
-  const lo = layout.encodeLo(gfn, stored, generation);
-  const hi = layout.encodeHi(gfn, stored, generation);
-  if (trace.on) {
-    const sptep = sptepOf(mmu, page, index);
-    trace.emit(MARK_MMIO_SPTE_RAW, vcpu.index, sptep, gfn, access);
-    trace.emit(MARK_MMIO_SPTE, vcpu.index, sptep, gfn, stored, generation);
-    trace.emit(MMU_SPTE_SET, vcpu.index, sptep, lo, hi);
-  }
+  const sptep = trace.on ? sptepOf(mmu, page, index) : 0;
+  if (trace.on) trace.emit(MARK_MMIO_SPTE_RAW, vcpu.index, sptep, gfn, access);
+  makeMmioSpte(mmu, vcpu, gfn, access, made);
+  const { lo, hi } = made;
+  noteMmioSpte(mmu, vcpu, sptep, gfn, access, lo, hi);
+  if (trace.on) trace.emit(MMU_SPTE_SET, vcpu.index, sptep, lo, hi);
   if (mmu.isPresent(mmu.pool.lo(page, index), mmu.pool.hi(page, index))) {
     mmu.warnings.push(`an MMIO spte for gfn 0x${gfn.toString(16)} is written over a present one`);
   }
-  mmu.counters.counts[MARKED]++;
   mmu.setSpte(page, index, lo, hi);
 }
 

@@ -9,8 +9,10 @@ import type { FaultRules } from "./fault_rules.ts";
 import type { HostPages } from "./host_pages.ts";
 import { KvmStats } from "./kvm_stats.ts";
 import type { MmioCacheRule } from "./mmio_cache.ts";
+import { PAGE_RULES_3_11, type PageRules } from "./page_rules.ts";
 import { ShadowPagePool } from "./page_pool.ts";
 import type { PageId } from "./page_pool.ts";
+import { isInvalid } from "./role.ts";
 import { ShadowBooks } from "./shadow/shadow_books.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
@@ -35,6 +37,8 @@ export interface MmuParts {
   readonly cacheRule: MmioCacheRule;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages; as 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** How this kernel shadows guest tables; as 3.11 unless told. */
   readonly shadowRules?: ShadowRules;
   /** Levels of the shadow tables: 4 or 5. */
@@ -73,6 +77,8 @@ export class Mmu {
   readonly strategy: InvalidationStrategy;
   /** What this kernel does in the fault path. */
   readonly faultRules: FaultRules;
+  /** What it does with shadow pages. */
+  readonly pageRules: PageRules;
   /** How this kernel shadows guest tables. */
   readonly shadowRules: ShadowRules;
   /** Levels of the shadow tables. */
@@ -136,6 +142,7 @@ export class Mmu {
     this.bits = parts.bits;
     this.strategy = strategy;
     this.faultRules = parts.faultRules;
+    this.pageRules = parts.pageRules ?? PAGE_RULES_3_11;
     this.shadowRules = parts.shadowRules ?? SHADOW_RULES_3_11;
     this.rootLevel = parts.rootLevel;
     this.maxPageLevel = parts.maxPageLevel;
@@ -235,9 +242,14 @@ export class Mmu {
     for (const vcpu of this.vcpus) vcpu.reloadRequested = true;
   }
 
-  /** Whether a page was made before everything was zapped. */
+  /** Makes all pages obsolete that there are now. */
+  renewValidGen(): void {
+    this.validGen = this.pageRules.validGeneration === "counted" ? this.validGen + 1 : 1 - this.validGen;
+  }
+
+  /** Whether a page was made before everything was zapped, or was zapped itself (`is_obsolete_sp`). */
   isObsolete(page: PageId): boolean {
-    return this.pool.validGen[page] !== this.validGen;
+    return this.pool.validGen[page] !== this.validGen || isInvalid(this.pool.role[page]);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
+import { doPageFault } from "./do_page_fault.ts";
 import type { Mmu } from "./mmu.ts";
-import { handleTdpFault } from "./tdp-mmu/page_fault.ts";
 import { matchesMmioCache, shadowsTables } from "./mmio_page_fault.ts";
 import { shadowPageFault } from "./shadow/shadow_page_fault.ts";
 import { tdpPageFault } from "./tdp_page_fault.ts";
@@ -9,7 +9,8 @@ import { CHECK_MMIO_CACHE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /**
- * Handles a page fault and emulates if need be (`kvm_mmu_page_fault`, 3.11; facts sheet 2.6).
+ * Handles a page fault and emulates if need be (`kvm_mmu_page_fault`, 3.11; facts sheet 2.6), or lets {@linkcode doPageFault}
+ * do so.
  *
  * @param address The address that faulted: guest-physical, or linear without two-dimensional paging.
  * @param errorCode PFERR bits.
@@ -20,9 +21,9 @@ export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCod
   // From here on nothing counts but address and error code, which are those of the last exit.
   mmu.execution.forget();
   if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, address / 2 ** 32, errorCode);
-  const result = mmu.tdp === undefined
+  const result = mmu.faultRules.handler === "by-mode"
     ? yield* faultAndEmulate(mmu, vcpu, address, errorCode)
-    : yield* handleTdpFault(mmu, mmu.tdp, vcpu, address, errorCode);
+    : yield* doPageFault(mmu, vcpu, address, errorCode);
   if (trace.on) trace.emit(MMU_PAGE_FAULT_RET, vcpu.index, result);
   return result;
 }

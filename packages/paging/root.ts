@@ -3,12 +3,12 @@ import { getPage, makePagesAvailable } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { directRole, isInvalid } from "./role.ts";
-import { dropTdpRoot, isObsoleteRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
+import { dropTdpRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, prepareZap } from "./zap.ts";
-import { READS_REQUESTS, WRITES_TABLES } from "./touches.ts";
+import { READS_REQUESTS, READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */
 export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
@@ -17,14 +17,25 @@ export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
 }
 
 /**
+ * Whether a vCPU's root is missing, or was zapped or made before everything was (`is_obsolete_root`, `is_page_fault_stale`,
+ * 6.1). The roots of a guest that is not in long mode count as such as long as the vCPU is asked to reload them.
+ */
+export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
+  mmu.execution.touched |= vcpu.root === PAE_ROOTS ? READS_REQUESTS : READS_TABLES;
+  if (vcpu.root === PAE_ROOTS) return vcpu.reloadRequested;
+  return vcpu.root === NO_PAGE || mmu.isObsolete(vcpu.root);
+}
+
+/**
  * Drops a root that the vCPU was asked to reload, and takes one if it has none (`kvm_mmu_reload` in `vcpu_enter_guest`, 3.11
  * x86.c). The TLB must then be flushed.
  */
 export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.reloadRequested) {
+    // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS (6.1) spares a root that is valid.
+    const frees = mmu.pageRules.validGeneration === "counted" || isObsoleteRoot(mmu, vcpu);
     vcpu.reloadRequested = false;
-    // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS: the TDP MMU's request spares a root that is valid.
-    if (mmu.tdp === undefined || isObsoleteRoot(mmu, vcpu)) yield* freeRoot(mmu, vcpu);
+    if (frees) yield* freeRoot(mmu, vcpu);
   }
   if (vcpu.syncRequested) {
     vcpu.syncRequested = false;

@@ -26,13 +26,13 @@ export interface SpteBits {
   readonly presentHi?: number;
   /** Everything but the address in an entry that links a table, low lane. */
   readonly table: number;
-  /** The bits that KVM of 5.13 and later keeps for itself; left out for older kernels, which have those below. KVM policy. */
-  readonly software?: SoftwareBits;
+  /** The bits that KVM keeps for itself. KVM policy. */
+  readonly software: SoftwareBits;
 }
 
-/** Where KVM of 5.13 and later keeps what the processor ignores (6.1 spte.h; facts sheet 6.6). KVM policy. */
+/** Where KVM keeps what the processor ignores (6.1 spte.h; facts sheet 6.6). KVM policy. */
 export interface SoftwareBits {
-  /** Set in every entry that maps memory or links a table, and in no MMIO spte (`SPTE_MMU_PRESENT_MASK`). */
+  /** Set in every entry that maps memory or links a table, and in no MMIO spte (`SPTE_MMU_PRESENT_MASK`, 5.13 on); 0 before. */
   readonly presentLo: number;
   /** Host memory is writable, low lane. */
   readonly hostWritableLo: number;
@@ -54,3 +54,27 @@ export const SPTE_LARGE: number = 0x80;
 export const SPTE_HOST_WRITABLE: number = 0x400;
 /** Bit 11, ignored by the processor: KVM may make the entry writable (`SPTE_MMU_WRITEABLE`, 3.11 mmu.c). KVM policy. */
 export const SPTE_MMU_WRITABLE: number = 0x800;
+
+/** What 3.11 to 5.12 keep for themselves: two bits, in all formats. */
+export const SOFTWARE_BITS_3_11: SoftwareBits = {
+  presentLo: 0,
+  hostWritableLo: SPTE_HOST_WRITABLE,
+  hostWritableHi: 0,
+  mmuWritableLo: SPTE_MMU_WRITABLE,
+  mmuWritableHi: 0,
+};
+
+/** Whether KVM may make an entry writable, as far as guest tables go (`is_mmu_writable_spte`). */
+export function isMmuWritable(bits: SpteBits, lo: number, hi: number): boolean {
+  return ((lo & bits.software.mmuWritableLo) | (hi & bits.software.mmuWritableHi)) !== 0;
+}
+
+/** Whether the host memory that an entry maps may be written. */
+export function isHostWritable(bits: SpteBits, lo: number, hi: number): boolean {
+  return ((lo & bits.software.hostWritableLo) | (hi & bits.software.hostWritableHi)) !== 0;
+}
+
+/** Whether an entry of a level maps a page, if it is present (`is_last_spte`). */
+export function isLast(lo: number, level: number): boolean {
+  return level === 1 || (lo & SPTE_LARGE) !== 0;
+}

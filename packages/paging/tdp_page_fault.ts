@@ -3,10 +3,12 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { fastPageFault } from "./fast_page_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
-import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, type Mapping, mappingLevel } from "./map.ts";
+import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, mappingLevel } from "./map.ts";
 import { handleMmioPageFault, MmioFault } from "./mmio_page_fault.ts";
 import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
+import { RetPf } from "./ret_pf.ts";
+import type { Mapping } from "./set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
@@ -14,7 +16,7 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 export type PageFaultResult = number;
 
 /** The largest level of shadow tables with the three levels of PAE, which a guest with paging off has. */
-const NONPAGING_LEVEL = 2;
+export const NONPAGING_LEVEL = 2;
 
 /**
  * The page fault of a direct MMU: one with two-dimensional paging, or with shadow tables for a guest that has paging off
@@ -69,7 +71,8 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   makePagesAvailable(mmu);
   if (isMmio) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = directMap(mmu, vcpu, gfn, mapping, write);
+  const result = directMap(mmu, vcpu, gfn, mapping, write);
+  mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
-  return emulate ? 1 : 0;
+  return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 import { packSpRole, type TraceEvent } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
+import { SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
 import { accessOf, hasEferNx, hasFourByteGptes, isDirect, isInvalid, levelOf, quadrantOf } from "./role.ts";
 
 /** The address of an spte in tracepoints: by the page's serial, which no later page shares. */
@@ -22,8 +23,7 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     direct: isDirect(role),
     invalid: isInvalid(role),
     quadrant: quadrantOf(role),
-    // Bits of the role that the TDP MMU always has set (`kvm_calc_tdp_mmu_root_page_role`, 6.1 mmu.c).
-    nxe: mmu.tdp !== undefined || hasEferNx(role),
+    nxe: hasEferNx(role) || (isDirect(role) && mmu.pageRules.directNx),
     pae: !isDirect(role) && !hasFourByteGptes(role),
   });
   trace.emit(
@@ -37,4 +37,15 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     pool.isUnsync(page) ? 1 : 0,
     created === "new" ? 1 : 0,
   );
+}
+
+/**
+ * What an entry allows, as `kvm_mmu_set_spte` shows it: readable 1, writable 2, executable 4, user 8. EPT has no user bit; KVM
+ * takes its bit for reading for one (`kvm_mmu_set_ept_masks`, 6.1 spte.c).
+ */
+export function rightsOf(mmu: Mmu, lo: number, hi: number): number {
+  const { bits } = mmu;
+  const executable = bits.noExecuteHi === 0 ? (lo & bits.executable) !== 0 : (hi & bits.noExecuteHi) === 0;
+  const user = (lo & (bits.user === 0 ? SPTE_PRESENT : bits.user)) !== 0;
+  return (lo & (SPTE_PRESENT | SPTE_WRITABLE)) | (executable ? 4 : 0) | (user ? 8 : 0);
 }

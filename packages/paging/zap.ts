@@ -1,5 +1,6 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, KVM_MMU_PREPARE_ZAP_PAGE } from "@mmu-lab/tracing";
+import { KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, KVM_MMU_PREPARE_ZAP_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
+import { countMappings } from "./kvm_stats.ts";
 import type { Mmu } from "./mmu.ts";
 import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { invalidated, isDirect, isInvalid, levelOf } from "./role.ts";
@@ -15,9 +16,9 @@ import { WRITES_TABLES } from "./touches.ts";
 const BATCH_ZAP_PAGES = 10;
 
 /**
- * Takes a shadow page out of use (`kvm_mmu_prepare_zap_page`, 3.11): its children and parents are unlinked; if no vCPU
- * has it as root it waits on {@linkcode Mmu.zapped} for {@linkcode commitZap}, else it lives on, invalid, until the last
- * vCPU drops it. Pages below it that may be out of date go too. Under `mmu_lock`. O(512).
+ * Takes a shadow page out of use (`kvm_mmu_prepare_zap_page`, 3.11 and 6.1): its children and parents are unlinked; if no
+ * vCPU has it as root it waits on {@linkcode Mmu.zapped} for {@linkcode commitZap}, else it lives on, invalid, until the
+ * last vCPU drops it. Pages below it that may be out of date go too. Under `mmu_lock`. O(512).
  *
  * @returns How many pages went because of it; a root that is in use does not count.
  */
@@ -40,14 +41,16 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
   unlinkParents(mmu, page);
   if (!isDirect(role)) forgetTable(mmu, page);
   const obsolete = mmu.isObsolete(page);
+  const isListed = !isInvalid(role) || mmu.pageRules.zappedRoot === "newest";
   if (pool.rootCount[page] === 0) {
     freed++;
-    pool.unlist(page);
+    if (isListed) pool.unlist(page);
     mmu.zapped.push(page);
     pool.used--;
   } else {
-    pool.moveToNewest(page);
-    if (!isInvalid(role) && !obsolete) mmu.reloadRemoteMmus();
+    if (mmu.pageRules.zappedRoot === "newest") pool.moveToNewest(page);
+    else pool.unlist(page);
+    if (!obsolete) mmu.reloadRemoteMmus();
   }
   pool.role[page] = invalidated(role);
   return freed;
@@ -73,17 +76,31 @@ export function commitZap(mmu: Mmu): void {
 }
 
 /**
- * Makes all shadow pages obsolete and zaps them, with a lock break after every ten (`kvm_mmu_invalidate_zap_all_pages`
- * and `kvm_zap_obsolete_pages`, 3.11; facts sheet 6.7); with the TDP MMU {@linkcode zapAllFast}. Takes the lock itself.
+ * Makes all shadow pages obsolete and zaps them, with a lock break after every ten (`kvm_mmu_invalidate_zap_all_pages`, 3.11,
+ * and `kvm_mmu_zap_all_fast`, 6.1; facts sheet 6.7); with the TDP MMU {@linkcode zapAllFast}. Takes the lock itself.
  */
 export function* zapAllPages(mmu: Mmu): Protocol<void> {
   if (mmu.tdp !== undefined) return yield* zapAllFast(mmu, mmu.tdp);
+  const { trace, pool } = mmu;
   yield mmu.lock.acquire;
-  if (mmu.trace.on) mmu.trace.emit(KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, -1, mmu.validGen, mmu.pool.used);
+  if (trace.on) {
+    // One event in each kernel; a kernel prints the one that it has.
+    trace.emit(KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, -1, mmu.validGen, pool.used);
+    trace.emit(KVM_MMU_ZAP_ALL_FAST, -1, mmu.validGen, pool.used);
+  }
   mmu.execution.touched |= WRITES_TABLES;
-  mmu.validGen++;
+  mmu.renewValidGen();
   mmu.reloadRemoteMmus();
   yield* zapObsoletePages(mmu);
+  yield mmu.lock.release;
+}
+
+/** Zaps every page in one go, the newest first, when the VM goes (`kvm_mmu_zap_all`, 6.1). Takes the lock itself. */
+export function* zapAllAtEnd(mmu: Mmu): Protocol<void> {
+  yield mmu.lock.acquire;
+  mmu.execution.touched |= WRITES_TABLES;
+  while (mmu.pool.newest !== NO_PAGE) prepareZap(mmu, mmu.pool.newest);
+  commitZap(mmu);
   yield mmu.lock.release;
 }
 
@@ -91,7 +108,7 @@ function* zapObsoletePages(mmu: Mmu): Protocol<void> {
   const { pool, counters } = mmu;
   let batch = 0;
   let page = pool.oldest;
-  while (page !== NO_PAGE && mmu.isObsolete(page)) {
+  while (page !== NO_PAGE && pool.validGen[page] !== mmu.validGen) {
     counters.counts[Work.pagesVisited]++;
     if (isInvalid(pool.role[page])) {
       page = pool.newerThan(page);
@@ -117,8 +134,9 @@ function* zapObsoletePages(mmu: Mmu): Protocol<void> {
 /** Clears a leaf (`drop_spte`), or an entry that is none any more. Under `mmu_lock`. */
 export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
   const { pool } = mmu;
-  if (!isDirect(pool.role[page]) && mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) {
-    rmapRemove(mmu, page, index);
+  if (mmu.isPresent(pool.lo(page, index), pool.hi(page, index))) {
+    countMappings(mmu.stats, levelOf(pool.role[page]), -1);
+    if (!isDirect(pool.role[page])) rmapRemove(mmu, page, index);
   }
   mmu.clearSpte(page, index);
 }
@@ -165,6 +183,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
     } else {
       if (indirect) rmapRemove(mmu, page, index);
       if (level > 1) mmu.stats.largepages--;
+      countMappings(mmu.stats, level, -1);
     }
     lanes[offset + 2 * index] = 0;
     lanes[offset + 2 * index + 1] = pool.emptyHi;

@@ -1,4 +1,4 @@
-import type { SpteBits } from "@mmu-lab/paging";
+import { SOFTWARE_BITS_3_11, type SpteBits } from "@mmu-lab/paging";
 
 /** Bit 0 of an EPT entry: readable. Architecture (SDM vol. 3, 28.3.2; facts sheet 7.2). */
 export const EPT_READ: number = 1;
@@ -31,6 +31,7 @@ export function eptBits(accessedDirty: boolean): SpteBits {
     dirtyIfWritable: 0,
     memoryType: WRITE_BACK_IGNORE_PAT,
     table: EPT_READ | EPT_WRITE | EPT_EXECUTE | accessed,
+    software: SOFTWARE_BITS_3_11,
   };
 }
 
@@ -48,7 +49,7 @@ export function eptBits61(accessedDirty: boolean): SpteBits {
     mmuWritableLo: 0,
     mmuWritableHi: 1 << 26,
   };
-  return { ...eptBits(accessedDirty), software };
+  return { ...eptBits410(accessedDirty), software };
 }
 
 /** Bit 63, in the high lane: a violation on this entry is an exit, not a #VE in the guest. Architecture (SDM vol. 3, 26.5.7). */

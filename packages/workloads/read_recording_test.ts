@@ -185,6 +185,11 @@ Deno.test("readRecording() knows which quirk was disabled, and refuses others", 
   assertThrows(() => read(late), UnmodelledOperationError, "disabled first");
 });
 
+Deno.test("readRecordingStream() keeps what the kernel says while the VM is made", async () => {
+  const { creation } = (await readRecordingStream(recordedLines("linux-6.1-tdp_s13"))).stretches[0].header;
+  assertEquals(creation.map(({ text }) => text), ["set reason=2, inhibits=0x4", "set reason=0, inhibits=0x5"]);
+});
+
 Deno.test("readRecording() names an operation that is not modelled", () => {
   const fly = "seq=5 op=fly vcpu=0";
   const error = assertThrows(() => read([fly]), UnmodelledOperationError, "operation 5 (op=fly, line 2 of x.txt)");

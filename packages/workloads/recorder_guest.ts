@@ -34,18 +34,18 @@ const ROUTINES: readonly (readonly [name: string, bytes: number])[] = [
   ["rmw4", 2], // addl %eax, (%rbx)
 ];
 
-/** Where each routine lies: its access, and the `jmp` behind. */
-const RIPS: ReadonlyMap<string, { readonly access: number; readonly back: number }> = (() => {
-  const rips = new Map<string, { access: number; back: number }>();
+/** Where each routine begins, and where its `jmp` lies. */
+const RIPS: ReadonlyMap<string, readonly [rip: number, next: number]> = (() => {
+  const rips = new Map<string, readonly [number, number]>();
   let rip = CODE_GPA + LOOP_BYTES.out + LOOP_BYTES.jmp;
   for (const [name, bytes] of ROUTINES) {
-    rips.set(name, { access: rip, back: rip + bytes });
+    rips.set(name, [rip, rip + bytes]);
     rip += bytes + JMP_BYTES;
   }
   return rips;
 })();
 
-function ripsOf(kind: AccessKind, size: AccessSize): { readonly access: number; readonly back: number } {
+function ripsOf(kind: AccessKind, size: AccessSize): readonly [rip: number, next: number] {
   const rips = RIPS.get(kind + size);
   if (rips === undefined) {
     const sizes = kind === "rmw" ? "4 bytes" : "1, 2, 4 or 8 bytes";
@@ -69,8 +69,8 @@ export const RECORDER_GUEST: Guest = {
   code: {
     loopRip: CODE_GPA,
     resumeRip: CODE_GPA + LOOP_BYTES.out,
-    ripOf: (kind, size) => ripsOf(kind, size).access,
-    backRipOf: (kind, size) => ripsOf(kind, size).back,
+    ripOf: (kind, size) => ripsOf(kind, size)[0],
+    nextRipOf: (kind, size) => ripsOf(kind, size)[1],
     outPort: 0x10,
   },
 };

@@ -2,13 +2,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { RECORDER_GUEST, RECORDER_USERSPACE, recorderValue } from "./recorder_guest.ts";
 
 Deno.test("RECORDER_GUEST.code.ripOf() gives the addresses seen in recordings", () => {
-  const { ripOf } = RECORDER_GUEST.code!;
+  const { ripOf, nextRipOf } = RECORDER_GUEST.code!;
   const reads = ([1, 2, 4, 8] as const).map((size) => ripOf("read", size));
   const writes = ([1, 2, 4, 8] as const).map((size) => ripOf("write", size));
   assertEquals(reads, [0x1004, 0x1008, 0x100d, 0x1011]);
   assertEquals(writes, [0x1016, 0x101a, 0x101f, 0x1023]);
   assertEquals(ripOf("rmw", 4), 0x1028);
-  assertEquals(RECORDER_GUEST.code!.backRipOf("read", 4), 0x100f);
+  assertEquals([nextRipOf("read", 8), nextRipOf("write", 4), nextRipOf("rmw", 4)], [0x1014, 0x1021, 0x102a]);
 });
 
 Deno.test("RECORDER_GUEST.code.ripOf() refuses an access that the guest has no code for", () => {

@@ -51,6 +51,8 @@ export interface RecordingHeader {
   readonly guestPaging: string;
   /** Quirks of KVM that were disabled before anything else (`KVM_CAP_DISABLE_QUIRKS2`), as bits; 0 if none was. */
   readonly disabledQuirks: number;
+  /** What the kernel said while the VM was made. */
+  readonly creation: readonly TraceLine[];
   /** The VM as a scenario, its operations aside. */
   readonly setting: Omit<Scenario, "operations">;
 }

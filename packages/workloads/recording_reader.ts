@@ -42,6 +42,7 @@ class RecordedVm {
   readonly memory: RecorderMemory;
   header: RecordingHeader | undefined;
   disabledQuirks = 0;
+  readonly creation: TraceLine[] = [];
   /** Whether the operation that ends it has been seen. */
   isOver = false;
   /** Threads that have marked an operation. */
@@ -69,7 +70,8 @@ class RecordedVm {
       guest: guestPaging === WINDOW ? "recorder-4k" : "recorder",
       hostMemory: this.memory.regions,
     } as const;
-    return { name, cfg, seed, vcpus, guestPaging, disabledQuirks: this.disabledQuirks, setting };
+    const { disabledQuirks, creation } = this;
+    return { name, cfg, seed, vcpus, guestPaging, disabledQuirks, creation, setting };
   }
 }
 
@@ -226,6 +228,7 @@ export class RecordingReader {
     }
     const [{ operation, line: startLine, index, events }] = this.#open.splice(at, 1);
     if (operation === undefined) {
+      vm.creation.push(...events);
       this.#begun = 0;
       return undefined;
     }

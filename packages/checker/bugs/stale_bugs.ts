@@ -69,6 +69,7 @@ export const STALE_BUGS: readonly Bug[] = [
     profile: () => wrapCheckedAt("completed"),
     fixed: () => wrapCheckedAt("publishing"),
     scenario: WRAP_TO_ZERO,
+    numbers: { updatesInAll: 4, wrapAt: 2 },
   },
   {
     id: "B05",
@@ -79,6 +80,7 @@ export const STALE_BUGS: readonly Bug[] = [
     profile: () => linux419(0),
     fixed: () => linux419(3),
     scenario: NUMBER_COMES_ROUND,
+    numbers: { updatesInAll: 4, wrapAt: 2 },
   },
   {
     id: "B20",

@@ -9,7 +9,6 @@ import type { PagingState } from "../guest/guest_role.ts";
 import { loadPdptrs } from "../guest/load_pdptrs.ts";
 import type { Mmu } from "../mmu.ts";
 import { freeRoot } from "../root.ts";
-import { READS_GUEST_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { syncRoots } from "./sync_page.ts";
@@ -28,7 +27,6 @@ export function* loadCr3(mmu: Mmu, vcpu: VcpuMmu, cr3: number): Protocol<boolean
   const lo = addressLo(gfn) | (cr3 & 0xfff);
   const hi = addressHi(gfn);
   const same = lo === walk.rootLo && hi === walk.rootHi;
-  mmu.execution.touched |= READS_GUEST_TABLES;
   if (paging.format.rootLevel === 3 && !loadPdptrs(walk, lo)) return false;
   walk.rootLo = lo;
   walk.rootHi = hi;

@@ -1,11 +1,12 @@
 import { gpteChanged, tableAccess } from "../guest/gpte_changed.ts";
-import { linkPage, type Mapping, setLeaf } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
+import { RetPf, type RetPfResult } from "../ret_pf.ts";
 import { accessOf, directShadowRole } from "../role.ts";
+import { linkPage, type Mapping, setLeaf } from "../set_leaf.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { dropSpte, removeParent } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -21,7 +22,7 @@ import { markUnsync } from "./unsync.ts";
  *
  * @param page Linear page number of the fault. @param mapping Where it leads, and at which level it may be mapped.
  * @param access What the walk allows. @param writeFault Whether the access is a write.
- * @returns Whether the access must be emulated.
+ * @returns What became of the fault, see `setLeaf`; `RETRY` if nothing is mapped.
  */
 export function fetchMapping(
   mmu: Mmu,
@@ -30,11 +31,11 @@ export function fetchMapping(
   mapping: Mapping,
   access: number,
   writeFault: boolean,
-): boolean {
+): RetPfResult {
   const { walk, walker, base } = contextOf(vcpu);
   const { shadow } = mmu;
-  mmu.execution.touched |= WRITES_TABLES | READS_GUEST_TABLES;
-  if (gpteChanged(walk, walker, walker.maxLevel)) return false;
+  mmu.execution.touched |= WRITES_TABLES;
+  if (gpteChanged(walk, walker, walker.maxLevel)) return RetPf.RETRY;
   const start = beginShadowWalk(vcpu, page);
   let table = start.page;
   let level = start.level;
@@ -43,12 +44,12 @@ export function fetchMapping(
     shadow.floods.delete(table);
     dropLargeSpte(mmu, table, index);
     if (isPresentAt(mmu, table, index)) {
-      if (gpteChanged(walk, walker, level - 1)) return false;
+      if (gpteChanged(walk, walker, level - 1)) return RetPf.RETRY;
     } else {
       const role = tableRole(vcpu, page, level - 1, tableAccess(walk, walker, level - 1));
       const child = getShadowPage(mmu, vcpu, walker.tableGfn(level - 1), role);
       // That the table is write-protected now is why its entry must be looked at again.
-      if (gpteChanged(walk, walker, level - 1)) return false;
+      if (gpteChanged(walk, walker, level - 1)) return RetPf.RETRY;
       link(mmu, table, index, child);
     }
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
@@ -66,9 +67,9 @@ export function fetchMapping(
   }
   const index = entryIndex(page, level);
   shadow.floods.delete(table);
-  const emulate = setLeaf(mmu, vcpu, table, index, mapping, level, access, false, writeFault);
+  const result = setLeaf(mmu, vcpu, table, index, mapping, level, access, false, writeFault);
   prefetchNeighbours(mmu, vcpu, table, index);
-  return emulate;
+  return result;
 }
 
 function isPresentAt(mmu: Mmu, page: PageId, index: number): boolean {

@@ -1,9 +1,11 @@
 import { Work } from "@mmu-lab/protocol";
 import { ACC_WRITE } from "@mmu-lab/spte-encoding";
-import { hvaOf, isReadOnly, type Mapping, prefetch, setLeaf } from "../map.ts";
+import { hvaOf, isReadOnly } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
+import { prefetch } from "../prefetch.ts";
 import { isDirect, levelOf } from "../role.ts";
+import { type Mapping, setLeaf } from "../set_leaf.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { dropSpte } from "../zap.ts";
 import { Gpte, isUsableGpte, readGpte } from "./sync_page.ts";

@@ -45,11 +45,13 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
   }
   mmu.stats.mmu_pte_write++;
   const agrees = mmu.shadowRules.setsAnew === "same-mode" ? sameMode : sameFormat;
+  let shadowed = 0;
   let zapped = false;
   let remote = false;
   let local = false;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (!isValidIndirect(mmu, page, gfn)) continue;
+    shadowed = 1;
     if (isMisaligned(mmu, page, offset, length) || isFlooded(mmu, page)) {
       if (prepareZap(mmu, page) > 0) zapped = true;
       mmu.stats.mmu_flooded++;
@@ -67,6 +69,7 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
       if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
     }
   }
+  mmu.counters.counts[Work.gptesWritten] += shadowed;
   // Pages that were zapped are flushed with, by commitZap.
   if (!zapped && remote) mmu.flushRemoteTlbs();
   else if (!zapped && local) mmu.flushLocalTlb(vcpu);

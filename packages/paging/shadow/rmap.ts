@@ -5,10 +5,11 @@
  */
 import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
+import { eachMapping } from "../each_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId, type SpteId } from "../page_pool.ts";
-import { asIdOf, isDirect, levelOf } from "../role.ts";
-import { SPTE_LARGE, SPTE_MMU_WRITABLE, SPTE_WRITABLE } from "../spte_bits.ts";
+import type { PageId, SpteId } from "../page_pool.ts";
+import { levelOf } from "../role.ts";
+import { isMmuWritable, SPTE_WRITABLE } from "../spte_bits.ts";
 import { dropSpte } from "../zap.ts";
 import { rmapKey } from "./shadow_books.ts";
 
@@ -48,23 +49,7 @@ export function rmapRemove(mmu: Mmu, page: PageId, index: number): void {
  * @returns Whether TLBs must be flushed.
  */
 export function writeProtectGfn(mmu: Mmu, asId: number, gfn: Gfn, level: number, forGuestTable: boolean): boolean {
-  const { pool } = mmu;
-  const tableGfn = gfn - (gfn % pagesPerEntry(level + 1));
-  const index = (gfn - tableGfn) / pagesPerEntry(level);
-  let flush = false;
-  for (let page = pool.firstInBucket(tableGfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
-    if (pool.gfn[page] !== tableGfn || levelOf(pool.role[page]) !== level || !isDirect(pool.role[page])) continue;
-    if (asIdOf(pool.role[page]) !== asId) continue;
-    if (writeProtectSpte(mmu, page, Math.floor(index), level, forGuestTable)) flush = true;
-  }
-  if (mmu.shadow.indirectPages === 0) return flush;
-  const sptes = mmu.shadow.rmap.get(rmapKey(gfn, level));
-  if (sptes === undefined) return flush;
-  for (const spte of level > 1 ? [...sptes] : sptes) {
-    if (asIdOf(pool.role[pageOf(spte)]) !== asId) continue;
-    if (writeProtectSpte(mmu, pageOf(spte), spte % 512, level, forGuestTable)) flush = true;
-  }
-  return flush;
+  return eachMapping(mmu, asId, gfn, level, forGuestTable ? protectGuestTable : protectLogged);
 }
 
 /** Takes write access from all mappings of a frame, for its guest table is to be shadowed (`rmap_write_protect`). */
@@ -76,22 +61,31 @@ export function rmapWriteProtect(mmu: Mmu, asId: number, gfn: Gfn): boolean {
   return flush;
 }
 
-/** Of one entry (`spte_write_protect`). */
-function writeProtectSpte(mmu: Mmu, page: PageId, index: number, level: number, forGuestTable: boolean): boolean {
-  const { pool, counters } = mmu;
+/** Takes write access from a mapping, so that the next write is seen; a large one may go (`spte_write_protect`). */
+export function protectLogged(mmu: Mmu, page: PageId, index: number): boolean {
+  return writeProtectSpte(mmu, page, index, false);
+}
+
+/** Takes write access from a mapping of a guest table, so that nobody gives it back without the lock. */
+function protectGuestTable(mmu: Mmu, page: PageId, index: number): boolean {
+  return writeProtectSpte(mmu, page, index, true);
+}
+
+function writeProtectSpte(mmu: Mmu, page: PageId, index: number, forGuestTable: boolean): boolean {
+  const { pool, counters, bits } = mmu;
   const lo = pool.lo(page, index);
   const hi = pool.hi(page, index);
-  counters.counts[Work.sptesVisited]++;
-  const mayBecomeWritable = forGuestTable && (lo & SPTE_MMU_WRITABLE) !== 0;
-  if (!mmu.isPresent(lo, hi) || ((lo & SPTE_WRITABLE) === 0 && !mayBecomeWritable)) return false;
-  if (level > 1) {
-    if ((lo & SPTE_LARGE) === 0) return false;
+  const mayBecomeWritable = forGuestTable && isMmuWritable(bits, lo, hi);
+  if ((lo & SPTE_WRITABLE) === 0 && !mayBecomeWritable) return false;
+  if (levelOf(pool.role[page]) > 1 && mmu.pageRules.loggedLargePage === "dropped") {
     dropSpte(mmu, page, index);
     mmu.stats.largepages--;
     return true;
   }
   counters.counts[Work.sptesWritten]++;
-  mmu.setSpte(page, index, lo & ~(forGuestTable ? SPTE_WRITABLE | SPTE_MMU_WRITABLE : SPTE_WRITABLE), hi);
+  const { mmuWritableLo, mmuWritableHi } = bits.software;
+  const takenLo = SPTE_WRITABLE | (forGuestTable ? mmuWritableLo : 0);
+  mmu.setSpte(page, index, lo & ~takenLo, hi & ~(forGuestTable ? mmuWritableHi : 0));
   return (lo & SPTE_WRITABLE) !== 0;
 }
 

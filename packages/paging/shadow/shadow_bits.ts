@@ -1,4 +1,4 @@
-import type { SpteBits } from "../spte_bits.ts";
+import { SOFTWARE_BITS_3_11, type SpteBits } from "../spte_bits.ts";
 
 /** The bits of sptes of shadow tables, in the format of the guest's own 64-bit tables (`kvm_arch_init`, 3.11 x86.c). */
 export const SHADOW_BITS: SpteBits = {
@@ -11,6 +11,7 @@ export const SHADOW_BITS: SpteBits = {
   dirtyIfWritable: 0,
   memoryType: 0,
   table: 1 | 2 | 4 | 0x20,
+  software: SOFTWARE_BITS_3_11,
 };
 
 /** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */

@@ -4,14 +4,16 @@ import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, type Mapping, mappingLevel } from "../map.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
+import { RetPf } from "../ret_pf.ts";
+import type { Mapping } from "../set_leaf.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
-import { READS_GUEST_TABLES, READS_TABLES, WRITES_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { fetchMapping } from "./fetch.ts";
@@ -31,11 +33,12 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if ((errorCode & PFERR_RSVD) !== 0) {
     const result = yield* handleMmioPageFault(mmu, vcpu, gva);
     if (result !== MmioFault.INVALID) return result;
+    // The stale entry that led here is in no local variable any more.
+    mmu.execution.forget();
   }
   const context = contextOf(vcpu);
   const { walker } = context;
   yield WALK_GUEST_TABLES;
-  mmu.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
     injectPageFault(mmu, vcpu);
     return 0;
@@ -48,24 +51,28 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     return 1;
   }
 
-  yield LOOK_UP_SLOT;
   const mapping: Mapping = { gfn: walker.gfn, level: 1, slot: undefined, pfn: 0, writable: false };
-  const mayBeLarge = walker.level > 1 && !isSelfChange(context, user);
-  const levelSlot = mayBeLarge ? mmu.slotOf(vcpu, walker.gfn) : undefined;
-  const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
-  if (!forceSmall) {
-    mapping.level = Math.min(walker.level, mappingLevel(mmu, levelSlot, walker.gfn));
-    mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+  let forceSmall = true;
+  if (walker.level > 1 && !isSelfChange(context, user)) {
+    yield LOOK_UP_SLOT;
+    const slot = mmu.slotOf(vcpu, walker.gfn);
+    if (slot !== undefined && !slot.invalid && slot.dirtyBitmap === null) {
+      forceSmall = false;
+      mapping.level = Math.min(walker.level, mappingLevel(mmu, slot, walker.gfn));
+      mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+    }
+    mmu.execution.observe(forceSmall ? 0 : mapping.level);
   }
-  mmu.execution.observe(forceSmall ? 0 : mapping.level);
 
   mmu.counters.counts[Work.slowFaults]++;
   yield LOOK_UP_SLOT;
-  const slot = mmu.slotOf(vcpu, mapping.gfn);
+  const found = mmu.slotOf(vcpu, mapping.gfn);
+  if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
+  // From here on a slot that goes is none.
+  const slot = found?.invalid ? undefined : found;
   if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
   let access = walker.pteAccess;
-  if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
-  if (slot === undefined || slot.invalid) {
+  if (slot === undefined) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled) return 1;
@@ -80,14 +87,14 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
       if (context.paging.cr4Smep === true) access &= ~ACC_EXEC;
     }
   }
-  yield mmu.lock.acquire;
+  yield mapping.slot === undefined ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const emulate = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  const result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
-  return emulate ? 1 : 0;
+  return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }
 
 /** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */

@@ -10,6 +10,7 @@ import { makePagesAvailable } from "../get_page.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { directShadowRole, isInvalid, type Role } from "../role.ts";
+import { LOOK_UP_SLOT } from "../steps.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, prepareZap } from "../zap.ts";
@@ -45,7 +46,7 @@ export function* allocateShadowRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const { walk, base } = context;
   const cr3 = pfnOfLanes(walk.rootLo, walk.rootHi);
   if (context.hasFourLevels) {
-    checkRoot(mmu, vcpu, cr3);
+    yield* checkRoot(mmu, vcpu, cr3);
     vcpu.root = yield* take(mmu, vcpu, cr3, tableRole(vcpu, 0, 4, ACC_ALL));
     return;
   }
@@ -59,13 +60,14 @@ export function* allocateShadowRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
       if ((walk.pdptrs[2 * i] & 1) === 0) continue;
       gfn = pfnOfLanes(walk.pdptrs[2 * i], walk.pdptrs[2 * i + 1]);
     }
-    checkRoot(mmu, vcpu, gfn);
+    yield* checkRoot(mmu, vcpu, gfn);
     context.paeRoots[i] = yield* take(mmu, vcpu, gfn, tableRole(vcpu, i * GIB_PAGES, 2, ACC_ALL));
   }
   vcpu.root = PAE_ROOTS;
 }
 
-function checkRoot(mmu: Mmu, vcpu: VcpuMmu, gfn: number): void {
+function* checkRoot(mmu: Mmu, vcpu: VcpuMmu, gfn: number): Protocol<void> {
+  yield LOOK_UP_SLOT;
   const slot = mmu.slotOf(vcpu, gfn);
   if (slot === undefined || slot.invalid) {
     throw new Error(`vCPU ${vcpu.index} shuts down: its root table at gfn 0x${gfn.toString(16)} has no memory`);

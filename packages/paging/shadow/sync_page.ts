@@ -6,13 +6,13 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_WRITE, addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { type Mapping, setSpte } from "../map.ts";
 import { markMmioSpte } from "../mmio_spte.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { accessOf, hasFourByteGptes, quadrantOf } from "../role.ts";
-import { SPTE_HOST_WRITABLE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, READS_TABLES, WRITES_TABLES } from "../touches.ts";
+import { type Mapping, setSpte } from "../set_leaf.ts";
+import { isHostWritable } from "../spte_bits.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -43,7 +43,6 @@ export class Gpte {
 export function readGpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, into: Gpte): boolean {
   const { tables } = contextOf(vcpu).walk;
   const role = mmu.pool.role[page];
-  mmu.execution.touched |= READS_GUEST_TABLES;
   const table = tables.find(addressLo(mmu.pool.gfn[page]), addressHi(mmu.pool.gfn[page]));
   if (table < 0) return false;
   mmu.counters.counts[Work.gptesRead]++;
@@ -104,7 +103,7 @@ function syncPage(mmu: Mmu, vcpu: VcpuMmu, page: PageId): boolean {
       mapping.gfn = gpte.gfn;
       mapping.slot = mmu.slotOf(vcpu, gpte.gfn);
       mapping.pfn = pfnOfLanes(lo, hi);
-      mapping.writable = (lo & SPTE_HOST_WRITABLE) !== 0;
+      mapping.writable = isHostWritable(mmu.bits, lo, hi);
       setSpte(mmu, page, index, mapping, 1, gpte.access, true, false);
     }
   }

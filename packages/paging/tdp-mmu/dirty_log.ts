@@ -1,26 +1,24 @@
 import type { Gfn, Memslot } from "@mmu-lab/memslots";
 import type { Protocol } from "@mmu-lab/protocol";
-import { isReadOnly } from "../map.ts";
+import { maxMappingLevel } from "../max_mapping_level.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
 import { asIdOf, isInvalid } from "../role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
+import { isLast, SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { eachEntry } from "./each_entry.ts";
-import { maxMappingLevel, zapAtomic } from "./map.ts";
+import { zapAtomic } from "./map.ts";
 import { exchangeSpte, setTdpSpte } from "./set_spte.ts";
-import { isLast } from "./spte.ts";
 import { splitHugePage } from "./split_huge_page.ts";
 import { rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
 
 /**
- * What a change of a slot's flags does to its mappings (`kvm_mmu_slot_apply_flags`, 6.1 x86.c). Dirty logging switched on:
- * large pages are split, write access goes. Switched off: tables go that a large page could stand for.
+ * What a change of a slot's flags does to its mappings. Dirty logging switched on: large pages are split, write access goes.
+ * Switched off: tables go that a large page could stand for.
  *
  * @param slot The slot as it is now.
  */
-export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<void> {
-  if (isReadOnly(slot)) return;
+export function* applyFlagsToTdp(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<void> {
   yield mmu.lock.acquireRead;
   rcuReadLock(mmu, tdp);
   mmu.execution.touched |= WRITES_TABLES;
@@ -29,8 +27,8 @@ export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<
     if (slot.dirtyBitmap === null) yield* zapCollapsible(mmu, tdp, slot, page);
     else {
       if (tdp.rules.eagerPageSplit) splitHugePages(mmu, tdp, slot, page);
-      if (tdp.rules.dirtyLog === "dirty-bit") clearInSlot(mmu, slot, page, mmu.bits.dirty, 1);
-      clearInSlot(mmu, slot, page, SPTE_WRITABLE, tdp.rules.dirtyLog === "dirty-bit" ? 2 : 1);
+      if (mmu.pageRules.dirtyLog === "dirty-bit") clearInSlot(mmu, slot, page, mmu.bits.dirty, 1);
+      clearInSlot(mmu, slot, page, SPTE_WRITABLE, mmu.pageRules.dirtyLog === "dirty-bit" ? 2 : 1);
     }
   }
   rcuReadUnlock(mmu, tdp);
@@ -40,7 +38,7 @@ export function* applySlotFlags(mmu: Mmu, tdp: TdpMmu, slot: Memslot): Protocol<
 
 /** Lets the next write to a gfn be seen, in the 4 KiB mappings of all roots (`kvm_tdp_mmu_clear_dirty_pt_masked`). */
 export function clearDirtyGfn(mmu: Mmu, tdp: TdpMmu, slot: Memslot, gfn: Gfn): void {
-  const bit = tdp.rules.dirtyLog === "dirty-bit" ? mmu.bits.dirty : SPTE_WRITABLE;
+  const bit = mmu.pageRules.dirtyLog === "dirty-bit" ? mmu.bits.dirty : SPTE_WRITABLE;
   for (const { page } of tdp.roots) {
     if (!isOf(mmu, page, slot)) continue;
     eachEntry(mmu, page, gfn, gfn + 1, 1, (table, index, level) => {

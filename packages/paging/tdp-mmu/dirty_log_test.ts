@@ -3,15 +3,17 @@ import { auditBooks } from "../books.ts";
 import { PFERR_PRESENT, PFERR_WRITE } from "../pferr.ts";
 import { SPTE_WRITABLE } from "../spte_bits.ts";
 import { getDirtyLog } from "../write_protect.ts";
-import { applySlotFlags } from "./dirty_log.ts";
+import { applySlotFlags } from "../apply_slot_flags.ts";
+import { PAGE_RULES_6_1 } from "../page_rules.ts";
 import { TinyTdp } from "./testdata/tiny_tdp.ts";
 
 const WRITE = PFERR_PRESENT | PFERR_WRITE;
 const DIRTY = 0x200;
 
 function setFlags(tiny: TinyTdp, flags: number, size: number): void {
+  const old = slotOf(tiny);
   tiny.slot({ flags, size });
-  tiny.finish(applySlotFlags(tiny.mmu, tiny.tdp, slotOf(tiny)), 7);
+  tiny.finish(applySlotFlags(tiny.mmu, old, slotOf(tiny), true), 7);
 }
 
 function slotOf(tiny: TinyTdp) {
@@ -52,7 +54,7 @@ Deno.test("applySlotFlags() splits large pages when logging begins, and zaps the
 });
 
 Deno.test("applySlotFlags() clears dirty bits instead where the processor logs dirty pages", () => {
-  const tiny = new TinyTdp({ dirtyLog: "dirty-bit" });
+  const tiny = new TinyTdp({}, { pageRules: { ...PAGE_RULES_6_1, dirtyLog: "dirty-bit" } });
   tiny.slot();
   tiny.handle(5);
   setFlags(tiny, 1, 0x10000);

@@ -3,7 +3,7 @@ import { Work } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
 import { levelOf } from "../role.ts";
-import { isLast } from "./spte.ts";
+import { isLast } from "../spte_bits.ts";
 
 /**
  * Visits the present entries that cover gfns from `start` to `end`, excluded, down to `lowest`, from the top

@@ -1,28 +1,26 @@
-import { type Gfn, largePageAllowed, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { type Gfn, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
-import { MAKE_MMIO_SPTE, MAKE_MMIO_SPTE_RET, MARK_MMIO_SPTE } from "@mmu-lab/tracing";
-import { hvaOf } from "../map.ts";
+import { makeSpte, type NewSpte, type SpteRequest, tableHi, tableLo } from "../make_spte.ts";
+import { hvaOf, isReadOnly } from "../map.ts";
+import { maxMappingLevel } from "../max_mapping_level.ts";
+import { makeMmioSpte, noteMmioSpte } from "../mmio_spte.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
 import { directRole } from "../role.ts";
 import { entryIndex } from "../shadow_walk.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import { isLast, SPTE_LARGE } from "../spte_bits.ts";
 import { STAMP_MMIO_SPTE } from "../steps.ts";
 import { READS_TABLES } from "../touches.ts";
 import { sptepOf } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { RetPf, type RetPfResult } from "./ret_pf.ts";
+import { RetPf, type RetPfResult } from "../ret_pf.ts";
 import { allocatePage } from "./roots.ts";
 import { exchangeSpte, forget, keepBooks } from "./set_spte.ts";
-import { isLast, isRemoved, makeSpte, type NewSpte, REMOVED_SPTE, tableHi, tableLo } from "./spte.ts";
+import { isRemoved, REMOVED_SPTE } from "./removed_spte.ts";
 import { splitHugePage } from "./split_huge_page.ts";
 import { CLEAR_REMOVED_SPTE, EXCHANGE_SPTE } from "./steps.ts";
 import { freeRemoved, rcuReadLock, rcuReadUnlock, type TdpMmu } from "./tdp_mmu.ts";
-
-/** The access that an MMIO spte may store: write 2, user 4. */
-const WRITE_USER = 6;
-const MARKED = Work.mmioSptesMarked;
 
 /**
  * Maps a gfn (`kvm_tdp_mmu_map`, 6.1 tdp_mmu.c; facts sheet 4.12): makes the tables that miss and writes the leaf, RAM or
@@ -88,15 +86,6 @@ function* map(
     : writeRam(mmu, page, index, gfn, slot, goal, oldLo, oldHi);
 }
 
-/** The largest level at which slot, processor and host allow to map the gfn (`kvm_mmu_max_mapping_level`, 6.1 mmu.c). */
-export function maxMappingLevel(mmu: Mmu, slot: Memslot, gfn: Gfn): number {
-  let level: number = mmu.maxPageLevel;
-  while (level > 1 && !largePageAllowed(slot, gfn, level)) level--;
-  if (level === 1) return 1;
-  const hva = hvaOf(slot, gfn);
-  return Math.min(level, mmu.host.isTransparentHuge(hva) ? 2 : mmu.host.mappingLevel(hva));
-}
-
 /** Links an empty table below an entry (`tdp_mmu_link_sp`); false if the entry has changed meanwhile. */
 function* linkNewTable(
   mmu: Mmu,
@@ -156,6 +145,15 @@ export function* zapAtomic(mmu: Mmu, tdp: TdpMmu, page: PageId, index: number): 
 }
 
 const made: NewSpte = { lo: 0, hi: 0 };
+const request: SpteRequest = {
+  gfn: 0,
+  pfn: 0,
+  slot: undefined,
+  access: ACC_ALL,
+  hostWritable: true,
+  speculative: false,
+  canUnsync: true,
+};
 
 /** `tdp_mmu_map_handle_target_level` for memory. */
 function writeRam(
@@ -170,7 +168,11 @@ function writeRam(
 ): RetPfResult {
   const first = gfn - (gfn % pagesPerEntry(level));
   const pfn = mmu.host.pfn(hvaOf(slot, gfn)) - (gfn - first);
-  makeSpte(mmu, slot, first, level, pfn, oldLo, made);
+  request.gfn = first;
+  request.pfn = pfn;
+  request.slot = slot;
+  request.hostWritable = !isReadOnly(slot);
+  makeSpte(mmu, page, request, oldLo, made);
   if (made.lo === oldLo && made.hi === oldHi) return RetPf.SPURIOUS;
   if (!exchangeSpte(mmu, page, index, oldLo, oldHi, made.lo, made.hi)) return RetPf.RETRY;
   if (mmu.isPresent(oldLo, oldHi) && !isLast(oldLo, level)) mmu.flushRemoteTlbs();
@@ -191,20 +193,12 @@ function writeMmio(
   oldLo: number,
   oldHi: number,
 ): RetPfResult {
-  const { layout, trace } = mmu;
-  if (trace.on) trace.emit(MAKE_MMIO_SPTE, vcpu.index, gfn, ACC_ALL);
-  const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
-  const lo = layout.encodeLo(gfn, WRITE_USER, generation);
-  const hi = layout.encodeHi(gfn, WRITE_USER, generation);
-  if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, lo, hi);
+  makeMmioSpte(mmu, vcpu, gfn, ACC_ALL, made);
+  const { lo, hi } = made;
   if (lo !== oldLo || hi !== oldHi) {
     if (!exchangeSpte(mmu, page, index, oldLo, oldHi, lo, hi)) return RetPf.RETRY;
   }
-  mmu.counters.counts[MARKED]++;
   mmu.stats.pf_mmio_spte_created++;
-  if (trace.on) {
-    const stored = layout.generationOf(lo, hi);
-    trace.emit(MARK_MMIO_SPTE, vcpu.index, sptepOf(mmu, page, index), gfn, lo & 7, stored);
-  }
+  noteMmioSpte(mmu, vcpu, sptepOf(mmu, page, index), gfn, ACC_ALL, lo, hi);
   return RetPf.EMULATE;
 }

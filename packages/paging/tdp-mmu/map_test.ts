@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../pferr.ts";
 import { zapAllPages } from "../zap.ts";
-import { applySlotFlags } from "./dirty_log.ts";
+import { applyFlagsToTdp } from "./dirty_log.ts";
 import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
 
 const EXCHANGE = "compare and exchange the spte";
@@ -147,7 +147,7 @@ Deno.test("tdpMap() leaves a removed entry alone until it is clear", () => {
   tiny.handle(5);
   tiny.slot({ size: 0x400000 });
   const [memslots] = tiny.mmu.memslots;
-  const collapse = applySlotFlags(tiny.mmu, tiny.tdp, memslots.active.byId(0)!);
+  const collapse = applyFlagsToTdp(tiny.mmu, tiny.tdp, memslots.active.byId(0)!);
   const go = tiny.until(collapse, "clear the removed spte", 1, 7);
   assertEquals(auditBooks(tiny.mmu), []);
   tiny.handle(5);

@@ -3,12 +3,12 @@ import { KVM_MMU_GET_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { directRole, invalidated, isInvalid, type Role } from "../role.ts";
-import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
+import { isLast } from "../spte_bits.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { eachEntry } from "./each_entry.ts";
 import { exchangeSpte, forget, setTdpSpte } from "./set_spte.ts";
-import { isLast } from "./spte.ts";
 import { EXCHANGE_SPTE } from "./steps.ts";
 import { freeRemoved, rcuReadLock, rcuReadUnlock, type TdpMmu, type TdpRoot } from "./tdp_mmu.ts";
 
@@ -20,12 +20,6 @@ export function allocatePage(mmu: Mmu, gfn: number, role: Role): PageId {
   mmu.pool.used++;
   if (mmu.trace.on) tracePage(mmu, KVM_MMU_GET_PAGE, page, "new");
   return page;
-}
-
-/** Whether a vCPU's root was invalidated, or is missing (`is_obsolete_root`). */
-export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  mmu.execution.touched |= READS_TABLES;
-  return vcpu.root === NO_PAGE || isInvalid(mmu.pool.role[vcpu.root]);
 }
 
 /** Takes the valid root of the vCPU's address space, or makes one (`kvm_tdp_mmu_get_vcpu_root_hpa`). */
@@ -64,7 +58,7 @@ export function* zapAllFast(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
   // The kernel does not count pages of the TDP MMU.
   if (mmu.trace.on) mmu.trace.emit(KVM_MMU_ZAP_ALL_FAST, -1, mmu.validGen, 0);
   mmu.execution.touched |= WRITES_TABLES;
-  mmu.validGen = mmu.validGen === 0 ? 1 : 0;
+  mmu.renewValidGen();
   for (const root of tdp.roots) {
     if (isInvalid(mmu.pool.role[root.page])) continue;
     root.scheduled = true;

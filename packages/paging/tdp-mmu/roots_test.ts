@@ -4,7 +4,8 @@ import { NO_PAGE } from "../page_pool.ts";
 import { isInvalid } from "../role.ts";
 import { freeRoot, prepareEntry } from "../root.ts";
 import { zapAllPages } from "../zap.ts";
-import { isObsoleteRoot, releaseRoots, zapAllTdp } from "./roots.ts";
+import { isObsoleteRoot } from "../root.ts";
+import { releaseRoots, zapAllTdp } from "./roots.ts";
 import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
 
 Deno.test("takeTdpRoot() gives all vCPUs of an address space one root, which outlives them", () => {

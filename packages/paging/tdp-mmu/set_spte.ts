@@ -5,10 +5,11 @@ import { countMappings } from "../kvm_stats.ts";
 import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../page_pool.ts";
 import { asIdOf, levelOf } from "../role.ts";
+import { isLast } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
 import { addParent, removeParent } from "../zap.ts";
-import { isLast, REMOVED_SPTE } from "./spte.ts";
+import { REMOVED_SPTE } from "./removed_spte.ts";
 
 /**
  * Writes an entry if it still is what it was (`tdp_mmu_set_spte_atomic`, 6.1 tdp_mmu.c), with the bookkeeping that the

@@ -6,11 +6,6 @@ import type { PageId } from "../page_pool.ts";
 export interface TdpMmuRules {
   /** Whether switching dirty logging on splits large pages at once (module parameter `eager_page_split`, 5.17 on). */
   readonly eagerPageSplit: boolean;
-  /**
-   * How the first write to a page is seen that is logged: the mapping is `write-protected`, or the processor logs it when
-   * it sets the `dirty-bit` (page modification logging).
-   */
-  readonly dirtyLog: "write-protected" | "dirty-bit";
   /** Whether a fault that needs a smaller page splits the large one (6.12), and does not zap it (6.1). */
   readonly splitsInFault?: boolean;
   /**

@@ -12,9 +12,10 @@ import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio_cache.ts";
 import { FAULT_RULES_3_11, type FaultRules } from "../fault_rules.ts";
 import { Mmu } from "../mmu.ts";
+import type { PageRules } from "../page_rules.ts";
 import { prepareEntry } from "../root.ts";
 import { walkShadow } from "../shadow_walk.ts";
-import type { SpteBits } from "../spte_bits.ts";
+import { SOFTWARE_BITS_3_11, type SpteBits } from "../spte_bits.ts";
 import { tdpPageFault } from "../tdp_page_fault.ts";
 import type { TdpMmuRules } from "../tdp-mmu/tdp_mmu.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
@@ -35,6 +36,7 @@ export const BITS: SpteBits = {
   dirtyIfWritable: 0,
   memoryType: 0x70,
   table: 0x107,
+  software: SOFTWARE_BITS_3_11,
 };
 
 /** What a test may want otherwise. */
@@ -55,6 +57,8 @@ export interface TinyOptions {
   readonly strategy?: InvalidationStrategy;
   /** That of 3.11 unless told. */
   readonly faultRules?: FaultRules;
+  /** Those of 3.11 unless told. */
+  readonly pageRules?: PageRules;
   /** The TDP MMU's rules, if it does the mapping. */
   readonly tdpMmu?: TdpMmuRules;
   /** Where tracepoints go; nowhere unless told. */
@@ -91,6 +95,7 @@ export class TinyMmu {
         isTransparentHuge: () => options.transparentHuge ?? false,
       },
       trace: options.trace ?? NULL_SINK,
+      ...(options.pageRules === undefined ? {} : { pageRules: options.pageRules }),
       ...(options.tdpMmu === undefined ? {} : { tdpMmu: options.tdpMmu }),
     });
     this.mmu.emulator = {

@@ -9,6 +9,7 @@ export const RetPf: {
   readonly INVALID: 3;
   readonly FIXED: 4;
   readonly SPURIOUS: 5;
+  readonly WRITE_PROTECTED: 6;
 } = {
   /** Not done yet: the caller goes on. */
   CONTINUE: 0,
@@ -22,6 +23,8 @@ export const RetPf: {
   FIXED: 4,
   /** Somebody else had mended it. */
   SPURIOUS: 5,
+  /** It was a write to a guest table that is shadowed (6.12, where it is 3 and those after it one more). */
+  WRITE_PROTECTED: 6,
 };
 
 /** One of the values of {@linkcode RetPf}. */

@@ -1,0 +1,72 @@
+/** What kernels do differently with shadow pages; KVM policy throughout. A profile chooses. */
+export interface PageRules {
+  /**
+   * How all pages become obsolete at once. `counted`: `mmu_valid_gen` goes up by one, and all vCPUs must take new roots
+   * (3.11 to 5.3). `toggled`: it is 0 and 1 by turns, and vCPUs drop the roots that are obsolete (5.4 on; the request spares
+   * other roots from 5.18 on). Facts sheet 6.7.
+   */
+  readonly validGeneration: "counted" | "toggled";
+  /**
+   * Where a zapped page goes that some vCPU has as root. `newest`: to the head of the list of active pages (3.11). `unlisted`:
+   * off the list, until the last vCPU drops it (6.1).
+   */
+  readonly zappedRoot: "newest" | "unlisted";
+  /**
+   * Which pages go when there are too many. `oldest`: the oldest, roots too, one at a time; nobody counts those that a smaller
+   * limit costs (3.11). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
+   */
+  readonly reclaim: "oldest" | "oldest-but-roots";
+  /** Whether prefetch fills the run of entries at the end of the eight (6.1), or leaves it out (to 4.10). */
+  readonly prefetchesLastRun: boolean;
+  /**
+   * How the first write to a page is seen that is logged: the mapping is `write-protected`, or the processor logs it when
+   * it sets the `dirty-bit` (page modification logging).
+   */
+  readonly dirtyLog: "write-protected" | "dirty-bit";
+  /** What becomes of a large mapping whose slot logs dirty pages: it goes (3.11), or loses write access like others (6.1). */
+  readonly loggedLargePage: "dropped" | "write-protected";
+  /**
+   * When the end of a memslot update sets the limit of shadow pages, and takes write access from a slot that logs dirty
+   * pages. `always`: whatever the change was (3.11). `by-change`: the limit when a slot comes or goes, write access when
+   * flags change (6.1).
+   */
+  readonly commit: "always" | "by-change";
+  /** Whether mappings go that a large page could stand for, once a slot logs dirty pages no more (4.10 and 6.1; not in 3.11). */
+  readonly collapses: boolean;
+  /**
+   * Which change of a mapping that stays is flushed. `write-lost`: of one that the guest could write and now cannot (3.11).
+   * `state-lost`: also of one that could have become writable, for stale TLB entries may say so, and when accessed or dirty
+   * bits are taken (`mmu_spte_update`, 6.1).
+   */
+  readonly flushedUpdate: "write-lost" | "state-lost";
+  /** Whether direct pages have EFER.NX in their role (`kvm_calc_tdp_mmu_root_page_role`, 6.1). Only tracepoints show it. */
+  readonly directNx: boolean;
+}
+
+/** The rules of 3.11. */
+export const PAGE_RULES_3_11: PageRules = {
+  validGeneration: "counted",
+  zappedRoot: "newest",
+  reclaim: "oldest",
+  prefetchesLastRun: false,
+  dirtyLog: "write-protected",
+  loggedLargePage: "dropped",
+  commit: "always",
+  collapses: false,
+  flushedUpdate: "write-lost",
+  directNx: false,
+};
+
+/** The rules of 6.1, and of 6.12. */
+export const PAGE_RULES_6_1: PageRules = {
+  validGeneration: "toggled",
+  zappedRoot: "unlisted",
+  reclaim: "oldest-but-roots",
+  prefetchesLastRun: true,
+  dirtyLog: "write-protected",
+  loggedLargePage: "write-protected",
+  commit: "by-change",
+  collapses: true,
+  flushedUpdate: "state-lost",
+  directNx: true,
+};
