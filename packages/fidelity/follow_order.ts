@@ -14,7 +14,7 @@ export interface FollowedOperation {
 }
 
 /** Events that tell how far an actor has come, beside those that are compared. */
-export const GUIDES: readonly string[] = ["kvm_entry", "kvm_tdp_mmu_spte_changed"];
+export const GUIDES: readonly string[] = ["kvm_entry"];
 
 /** What is known of the steps of protocols: whether code that follows one has ever told of an event. By name of the step. */
 export type TellingSteps = Map<string, boolean>;

@@ -32,12 +32,13 @@ function follow(lines: readonly string[]): string[][] {
   const profile = PROFILES["linux_6_1_npt_tdp"];
   const vm = vmForScenario({ ...all[0].header.setting, operations: [] }, profile, { trace: sink });
   for (const { operations } of all.slice(0, 3)) runOperation(vm, operations[0].operation);
-  const context = { era: "6.1", layout: vm.mmu.layout } as const;
+  const isPresent = (lo: number, hi: number) => vm.mmu.isPresent(lo, hi);
+  const context = { era: "6.1", layout: vm.mmu.layout, isPresent } as const;
   const told: string[][] = [];
   for (const stretch of all.slice(3)) {
     sink.clear(() => true);
     followOrder({ vm, sink, context, telling: new Map() }, stretch, (index, { events }) => {
-      told[index] = events.map(({ name }) => name);
+      told[index] = events.filter(({ level }) => level <= 2).map(({ name }) => name);
     });
   }
   return told;

@@ -42,7 +42,23 @@ export function formatComparison(comparison: Comparison): string {
 
 /** What a comparison shows, in sentences: who was wrong, and who pays for what. */
 function findings(strategies: readonly StrategyResult[], profile: string | null): string[] {
-  return [...unsound(strategies), ...cacheBug(strategies, profile), ...price(strategies)];
+  return [...unsound(strategies), ...outcomes(strategies), ...cacheBug(strategies, profile), ...price(strategies)];
+}
+
+/** Whether every access came to the same under all that were right. */
+function outcomes(strategies: readonly StrategyResult[]): string[] {
+  const right = strategies.filter(({ sound }) => sound);
+  if (right.length < 2) return [];
+  const others = right.filter((one) => one.outcomes !== right[0].outcomes);
+  if (others.length > 0) {
+    return [
+      `Accesses under ${listOf(others.map(({ name }) => name))} did not come to what they did under ${right[0].name}.`,
+    ];
+  }
+  const who = right.length === strategies.length
+    ? "all"
+    : `all that were right (${listOf(right.map(({ name }) => name))})`;
+  return [`Every access reached the same, memory or device, and read the same, under ${who}.`];
 }
 
 function unsound(strategies: readonly StrategyResult[]): string[] {

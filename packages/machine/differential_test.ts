@@ -54,7 +54,14 @@ for (const [where, place] of Object.entries(PLACES)) {
 }
 
 for (const [where, place] of Object.entries(PLACES)) {
-  for (const name of ["linux_6_1_npt_legacy", "linux_6_12_ept_legacy_slotzap", "linux_6_1_ept_legacy_skx"]) {
+  for (
+    const name of [
+      "linux_4_10_npt",
+      "linux_6_1_npt_legacy",
+      "linux_6_12_ept_legacy_slotzap",
+      "linux_6_1_ept_legacy_skx",
+    ]
+  ) {
     Deno.test(`${name} agrees with the flat oracle ${where}`, () => {
       const profile = strategyProfile(PROFILES[name], "generation", 5);
       const { disagreement, vm, largeMappings } = runBesideOracle({ profile, seed: SEED, operations: 6_000, place });

@@ -121,7 +121,8 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
   for (const vcpu of mmu.vcpus) {
     const { index } = vcpu;
     const isPae = vcpu.root === PAE_ROOTS;
-    for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root]) {
+    const kept = vcpu.nested === undefined ? [] : [vcpu.nested.rootOfL1, ...vcpu.nested.kept.map(({ root }) => root)];
+    for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root, ...kept]) {
       if (root === NO_PAGE) continue;
       users.set(root, (users.get(root) ?? 0) + 1);
       if (!pool.isLive(root)) findings.push(`vCPU ${index} has page ${root} as root, which is free`);

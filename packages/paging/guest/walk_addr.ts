@@ -199,7 +199,7 @@ function failNested(mmu: WalkMmu, walker: GuestWalker, access: number, all: numb
 }
 
 /** Whether bits 5:0 of an EPT entry are a combination that must not be (`FNAME(is_bad_mt_xwr)`). */
-function isBadMemoryType(role: GuestRole, lo: number): boolean {
+export function isBadMemoryType(role: GuestRole, lo: number): boolean {
   return ((role.badMemoryTypes[(lo >> 5) & 1] >>> lo) & 1) !== 0;
 }
 

@@ -7,7 +7,6 @@ import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap, removeParent } from "../zap.ts";
-import { contextOf } from "./context_of.ts";
 import { prefetchGpte } from "./prefetch_gptes.ts";
 import { Gpte, readGpte } from "./sync_page.ts";
 import { isValidIndirect } from "./unsync.ts";
@@ -25,7 +24,7 @@ const gpte = new Gpte();
  * @param gpa Where the first byte was written; it has been written already. @param bytes How many, within one page.
  */
 export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): Protocol<void> {
-  if (vcpu.shadow === undefined || mmu.shadow.indirectPages === 0) return;
+  if (mmu.shadow.indirectPages === 0) return;
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
   writeTracked(mmu, vcpu, gpa, bytes);
@@ -34,12 +33,13 @@ export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): 
 
 function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void {
   const { pool } = mmu;
-  const { base, paging } = contextOf(vcpu);
+  const { shadow: context } = vcpu;
   const gfn = Math.floor(gpa / 4096);
   let offset = gpa % 4096;
   let length = bytes;
   // Two halves of an entry of 8 bytes, written one by one, count as one entry each time (mmu_pte_write_fetch_gpte).
-  if (paging.format.entryBytes === 8 && length === 4) {
+  // L1, which writes its EPT, has CR4.PAE set.
+  if ((context === undefined || context.paging.format.entryBytes === 8) && length === 4) {
     offset &= ~7;
     length = 8;
   }
@@ -65,7 +65,10 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
       zapSpte(mmu, page, index);
-      if ((length === 8 || length === 4) && agrees(pool.role[page], base)) setAnew(mmu, vcpu, page, index);
+      // Where nothing is shadowed for the writer, there is nobody who could read the entry (nonpaging_update_pte).
+      if (context !== undefined && (length === 8 || length === 4) && agrees(pool.role[page], context.base)) {
+        setAnew(mmu, vcpu, page, index);
+      }
       if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
     }
   }

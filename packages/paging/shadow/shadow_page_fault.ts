@@ -26,7 +26,8 @@ const WRITE_TO_PRESENT = PFERR_WRITE | PFERR_PRESENT;
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
  *
- * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT.
+ * @param errorCode PFERR bits.
  * @returns Negative an error, 0 let the guest run on, positive emulate.
  */
 export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<number> {
@@ -39,7 +40,8 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   const context = contextOf(vcpu);
   const { walker } = context;
   yield WALK_GUEST_TABLES;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
+  const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
+  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), asked)) {
     injectPageFault(mmu, vcpu);
     return 0;
   }
@@ -74,7 +76,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   let access = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.inL2 ? 0 : gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
     if (write && isReadOnly(slot)) return 1;
@@ -98,7 +100,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
 }
 
 /** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */
-function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
+export function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
   if (mmu.shadowRules.writeToUpperTable !== "emulated-at-once" || (errorCode & WRITE_TO_PRESENT) !== WRITE_TO_PRESENT) {
     return false;
   }

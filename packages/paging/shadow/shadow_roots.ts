@@ -9,11 +9,11 @@ import { ACC_ALL, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { directShadowRole, isInvalid, type Role } from "../role.ts";
+import { directShadowRole, type Role } from "../role.ts";
 import { LOOK_UP_SLOT } from "../steps.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, prepareZap } from "../zap.ts";
+import { commitZap, putRoot } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
 import { getShadowPage, tableRole } from "./get_shadow_page.ts";
 
@@ -92,7 +92,7 @@ export function* freePaeRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   for (let i = 0; i < 4; i++) {
     const root = paeRoots[i];
     paeRoots[i] = NO_PAGE;
-    if (root !== NO_PAGE && --mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) prepareZap(mmu, root);
+    if (root !== NO_PAGE) putRoot(mmu, root);
   }
   commitZap(mmu);
   yield mmu.lock.leave;
