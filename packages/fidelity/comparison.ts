@@ -13,6 +13,7 @@ import { align } from "./align.ts";
 import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
 import { EventCollector } from "./event_collector.ts";
 import { followOrder, GUIDES, type TellingSteps } from "./follow_order.ts";
+import { HashedPointers } from "./hashed_pointers.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import { FrameRenaming } from "./frame_renaming.ts";
@@ -77,11 +78,18 @@ export interface ComparisonOptions {
   readonly level: Level;
   /** How the recorded kernel prints. */
   readonly era: Era;
+  /** Whether its probes print `0x`, whatever is usual in its era; as is usual unless told. */
+  readonly prefixed?: boolean;
+  /** Whether it hides pointers, as kernels from 4.15 on do unless told; no unless told. */
+  readonly hidden?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
   /** What is known of steps, for operations that overlap; more is learnt. Nothing unless told. */
   readonly telling?: TellingSteps;
 }
+
+/** Kernels whose kprobes print bare hexadecimal numbers, or did when they were recorded. */
+const BARE_ERAS: readonly Era[] = ["3.11", "3.13"];
 
 /** The model's VM that stands for one recorded VM. */
 class ModelVm {
@@ -90,16 +98,18 @@ class ModelVm {
   readonly vm: Vm;
   readonly context: ComparableContext;
   readonly renaming: FrameRenaming;
+  readonly pointers = new HashedPointers();
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
-  constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
+  constructor(header: RecordingHeader, { profile, era, prefixed, hidden = false, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
     const { mmu } = this.vm;
     const { layout } = mmu;
     const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
-    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const bare = prefixed === true && BARE_ERAS.includes(era);
+    this.context = { era, layout, isPresent, bare, hidden, ...(file === undefined ? {} : { file }) };
     const finder = new PlaceFinder(mmu);
     this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
     this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
@@ -191,7 +201,7 @@ export class Comparison {
 
   /** Compares what came of an operation, and the events. */
   #judge(model: ModelVm, recorded: RecordedOperation, result: OperationResult, events: readonly Comparable[]): void {
-    const { vm, context } = model;
+    const { vm, context, pointers } = model;
     const bulk = recorded.operation.op === "bulk-flags" ? recorded.operation : undefined;
     const flags = bulk && vm.memslots[bulk.asId ?? 0].active.byId(bulk.id)?.flags;
     const kernel = showOutcome(recorded.outcome);
@@ -200,7 +210,7 @@ export class Comparison {
     if (kernel !== ours) this.#mismatch(1, recorded, recorded.endLine, kernel, ours);
     const { level } = this.#options;
     const theirs: Comparable[] = [];
-    for (const line of recorded.events) {
+    for (const line of pointers.restore(recorded.events)) {
       const event = comparableFromLine(line, context);
       if (event !== undefined && event.level <= level) theirs.push(event);
     }

@@ -33,7 +33,7 @@ function follow(lines: readonly string[]): string[][] {
   const vm = vmForScenario({ ...all[0].header.setting, operations: [] }, profile, { trace: sink });
   for (const { operations } of all.slice(0, 3)) runOperation(vm, operations[0].operation);
   const isPresent = (lo: number, hi: number) => vm.mmu.isPresent(lo, hi);
-  const context = { era: "6.1", layout: vm.mmu.layout, isPresent } as const;
+  const context = { era: "6.1", layout: vm.mmu.layout, isPresent, bare: false, hidden: false } as const;
   const told: string[][] = [];
   for (const stretch of all.slice(3)) {
     sink.clear(() => true);
