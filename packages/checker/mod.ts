@@ -25,3 +25,4 @@ export * from "./describe_vm.ts";
 export * from "./bugs/bug.ts";
 export * from "./bugs/bugs.ts";
 export * from "./bugs/find_bug.ts";
+export * from "./bugs/find_bug_in.ts";

@@ -2,13 +2,13 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { auditStates, auditTouches, explore, replay } from "@mmu-lab/explorer";
 import { generation, type InvalidationStrategy, narrowEra, STRATEGIES } from "@mmu-lab/invalidation";
 import { type Profile, PROFILES, withStrategy } from "@mmu-lab/machine";
+import { BUGS } from "./bugs/bugs.ts";
 import type { CheckScenario } from "./check_scenario.ts";
 import { CHECK_SCENARIOS, checkScenario } from "./scenarios.ts";
 import { vmWorld } from "./vm_world.ts";
 import type { UpdatePhase } from "@mmu-lab/memslots";
 import { FAULT_RULES_3_11 } from "@mmu-lab/paging";
 import type { Protocol, StateHasher } from "@mmu-lab/protocol";
-import { mmioLayout } from "@mmu-lab/spte-encoding";
 
 /** The kernel with a generation of 3 bits. */
 function narrow(name: string): Profile {
@@ -31,6 +31,10 @@ const SOUND: [profile: string, scenario: string][] = [
   ["linux_5_13_ept", "create-used"],
   ["linux_6_1_npt_tdp", "create-used"],
   ["linux_6_1_npt_tdp", "flags"],
+  ["linux_6_1_npt_legacy", "create-used"],
+  ["linux_6_1_npt_legacy", "flags"],
+  ["linux_4_10_npt_shadow", "create-used"],
+  ["linux_4_10_npt_shadow", "flags"],
 ];
 
 for (const [profile, scenario] of SOUND) {
@@ -40,6 +44,48 @@ for (const [profile, scenario] of SOUND) {
       const report = check(kernel, CHECK_SCENARIOS[scenario]);
       assertEquals(report.violation, undefined);
       assert(report.exhaustive);
+    });
+  }
+}
+
+/** The same scenario with all accesses by L2, whose pages lead to the frames of the same numbers. */
+function inL2(scenario: CheckScenario): CheckScenario {
+  const accesses = [...scenario.vcpus.flat(), ...scenario.prelude.filter((step) => step.op === "access")];
+  return {
+    ...scenario,
+    name: `${scenario.name} in L2`,
+    ept: [...new Set(accesses.map(({ gfn }) => gfn))].map((gfn) => ({ page: gfn, gfn, bits: 7 })),
+    prelude: scenario.prelude.map((step) => step.op === "access" ? { ...step, l2: true } : step),
+    vcpus: scenario.vcpus.map((accesses) => accesses.map((access) => ({ ...access, l2: true }))),
+  };
+}
+
+const NESTED = ["linux_4_10_ept_nested", "linux_5_13_ept_nested"];
+const ONE_VCPU = inL2(checkScenario("create-used", { vcpus: 1 }));
+const BOTH_LEVELS: readonly CheckScenario[] = [BUGS.B19.scenario, ONE_VCPU];
+
+for (const name of NESTED) {
+  for (
+    const [scenario, strategy] of BOTH_LEVELS.flatMap((one) => ["generation", "hybrid"].map((s) => [one, s] as const))
+  ) {
+    Deno.test(`${strategy} on ${name} with the fix of B19 is sound in every interleaving of '${scenario.name}'`, () => {
+      const { era, cacheRule, ...profile } = PROFILES[name];
+      const fixed: Profile = { ...profile, era, cacheRule: { ...cacheRule, nestedGpa: "never-compared" } };
+      const report = check(withStrategy(fixed, STRATEGIES[strategy].create, strategy), scenario);
+      assertEquals(report.violation, undefined);
+      assert(report.exhaustive);
+    });
+  }
+
+  for (const scenario of [BUGS.B19.scenario, inL2(CHECK_SCENARIOS.delete), inL2(CHECK_SCENARIOS["create-used"])]) {
+    Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
+      const world = () => vmWorld(PROFILES[name], scenario);
+      const states = auditStates(world, 400, 2013);
+      assertEquals(states.mismatch, undefined);
+      assert(states.pairs > 50, `${states.pairs} pairs`);
+      const touches = auditTouches(world, 15, 2013);
+      assertEquals(touches.mismatch, undefined);
+      assert(touches.pairs > 20, `${touches.pairs} pairs`);
     });
   }
 }
@@ -171,6 +217,14 @@ Deno.test("the TDP MMU of 6.1 is sound while a slot is deleted, in every interle
   assert(report.exhaustive);
 });
 
+Deno.test("the legacy MMU of 6.1 is sound in every interleaving of 'create', and of 'delete' with one vCPU", () => {
+  for (const scenario of [CHECK_SCENARIOS.create, checkScenario("delete", { vcpus: 1 })]) {
+    const report = check(narrow("linux_6_1_npt_legacy"), scenario);
+    assertEquals(report.violation, undefined);
+    assert(report.exhaustive);
+  }
+});
+
 for (const scenario of ["delete", "move"]) {
   Deno.test(`6.12 is sound in every interleaving of '${scenario}' with one vCPU, though only the slot's mappings go`, () => {
     const report = check(PROFILES["linux_6_12_npt_tdp_slotzap"], checkScenario(scenario, { vcpus: 1 }));
@@ -191,13 +245,15 @@ Deno.test("6.1.187 is unsound in system management mode: its cache looks at the 
   assertEquals(check(PROFILES["linux_6_1_npt_tdp"], scenario).violation, undefined);
 });
 
-const ON_THE_TDP_MMU: [profile: string, scenario: CheckScenario][] = [
+const WITH_RULES_OF_6_1: [profile: string, scenario: CheckScenario][] = [
   ...Object.values(CHECK_SCENARIOS).map((scenario): [string, CheckScenario] => ["linux_6_1_npt_tdp", scenario]),
   ["linux_6_12_npt_tdp", CHECK_SCENARIOS.delete],
   ["linux_6_12_npt_tdp_slotzap", CHECK_SCENARIOS.delete],
+  ...Object.values(CHECK_SCENARIOS).map((scenario): [string, CheckScenario] => ["linux_6_1_npt_legacy", scenario]),
+  ["linux_6_12_npt_legacy_slotzap", CHECK_SCENARIOS.delete],
 ];
 
-for (const [name, scenario] of ON_THE_TDP_MMU) {
+for (const [name, scenario] of WITH_RULES_OF_6_1) {
   Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
     const world = () => vmWorld(PROFILES[name], scenario);
     const states = auditStates(world, 400, 2013);
@@ -209,49 +265,42 @@ for (const [name, scenario] of ON_THE_TDP_MMU) {
   });
 }
 
-for (const scenario of Object.values(CHECK_SCENARIOS)) {
-  for (const strategy of ["generation", "hybrid", "fullWalk"]) {
-    Deno.test(`states of '${scenario.name}' under ${strategy} that count as one behave as one`, () => {
-      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
-      const { pairs, mismatch } = auditStates(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 400, 2013);
-      assertEquals(mismatch, undefined);
-      assert(pairs > 50, `${pairs} pairs`);
-    });
+for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow"]) {
+  for (const scenario of Object.values(CHECK_SCENARIOS)) {
+    for (const strategy of ["generation", "hybrid", "fullWalk"]) {
+      const where = `'${scenario.name}' on ${profile} under ${strategy}`;
+      Deno.test(`states of ${where} that count as one behave as one`, () => {
+        const kernel = withStrategy(narrow(profile), STRATEGIES[strategy].create, strategy);
+        const { pairs, mismatch } = auditStates(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 400, 2013);
+        assertEquals(mismatch, undefined);
+        assert(pairs > 50, `${pairs} pairs`);
+      });
 
-    Deno.test(`steps of '${scenario.name}' under ${strategy} touch no more than they say`, () => {
-      const kernel = withStrategy(narrow("linux_4_4_ept"), STRATEGIES[strategy].create, strategy);
-      const { pairs, mismatch } = auditTouches(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 15, 2013);
-      assertEquals(mismatch, undefined);
-      assert(pairs > 20, `${pairs} pairs`);
-    });
+      Deno.test(`steps of ${where} touch no more than they say`, () => {
+        const kernel = withStrategy(narrow(profile), STRATEGIES[strategy].create, strategy);
+        const { pairs, mismatch } = auditTouches(() => vmWorld(kernel, { ...scenario, sweeps: 2 }), 15, 2013);
+        assertEquals(mismatch, undefined);
+        assert(pairs > 20, `${pairs} pairs`);
+      });
+    }
   }
 }
 
-for (const scenario of ["create-used", "flags"]) {
-  Deno.test(`every state of '${scenario}' is met, in fewer runs, when steps say what they touch`, () => {
-    const world = () => vmWorld(narrow("linux_4_4_ept"), CHECK_SCENARIOS[scenario]);
+const WITH_AND_WITHOUT_SLEEP: [profile: string, scenario: CheckScenario][] = [
+  ["linux_4_4_ept", CHECK_SCENARIOS["create-used"]],
+  ["linux_4_4_ept", CHECK_SCENARIOS.flags],
+  ["linux_4_10_npt_shadow", CHECK_SCENARIOS["create-used"]],
+  ["linux_4_10_npt_shadow", checkScenario("delete", { vcpus: 1 })],
+];
+
+for (const [profile, scenario] of WITH_AND_WITHOUT_SLEEP) {
+  const { name, vcpus } = scenario;
+  const where = `'${name}' on ${profile} with ${vcpus.length} vCPUs`;
+  Deno.test(`every state of ${where} is met, in fewer runs, when steps say what they touch`, () => {
+    const world = () => vmWorld(narrow(profile), scenario);
     const fewer = explore(world);
     const every = explore(() => Object.assign(world(), { saysWhatItTouches: () => false }));
     assertEquals(fewer.states, every.states);
     assert(fewer.runs < every.runs);
-  });
-}
-
-for (const scenario of ["create-used", "flags"]) {
-  Deno.test(`the rules of 2014 on a shadow MMU are sound in every interleaving of '${scenario}', tables included`, () => {
-    const base = PROFILES.linux_3_11_shadow;
-    const layout = mmioLayout("linux_3_17_shadow");
-    const kernel: Profile = {
-      ...base,
-      era: narrow("linux_3_17_ept").era,
-      layout: () => layout,
-      cacheRule: PROFILES.linux_3_17_ept.cacheRule,
-      faultRules: { ...base.faultRules, unexpectedSpte: "retry" },
-    };
-    const world = () => vmWorld(kernel, CHECK_SCENARIOS[scenario]);
-    const report = explore(world);
-    assertEquals(report.violation, undefined);
-    assert(report.exhaustive);
-    assertEquals(auditStates(world, 50, 2013).mismatch, undefined);
   });
 }

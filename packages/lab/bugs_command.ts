@@ -1,5 +1,7 @@
 import { type Bug, BUGS, bugWorld, findBug, type FoundBug } from "@mmu-lab/checker";
 import { formatReport, formatStory, replay } from "@mmu-lab/explorer";
+import { PROFILES } from "@mmu-lab/machine";
+import { bugsIn } from "./bugs_in_kernel.ts";
 import { type Command, ExitCode } from "./command.ts";
 import { withProgress } from "./progress.ts";
 import { named } from "./suggest.ts";
@@ -19,6 +21,7 @@ export const bugsCommand: Command = {
   summary: "find historical bugs of KVM's MMIO caching, without being told their schedules",
   operands: "[ID...]",
   options: [
+    { name: "profile", value: "P", summary: "look for them in this kernel as it was released; see below" },
     { name: "story", summary: "tell each bug's schedule, step by step" },
     { name: "json", summary: "print one JSON array" },
   ],
@@ -26,20 +29,27 @@ export const bugsCommand: Command = {
     "Each bug is a kernel put together wrongly in one part. Every interleaving of a small scenario is tried, few",
     "preemptions first, until one goes wrong; then the same with the fix, where none may. docs/check.md says more.",
     "Exit code 1 if a bug is not found, or its fix is not clean.",
+    "With --profile the scenario of each bug is explored on a kernel as released, and the table says whether it has the bug.",
+    "Where it has B01, others of the same effect cannot be told from it. Exit code 0, whatever is found.",
     "",
     ...Object.values(BUGS).map(({ id, title }) => `  ${id}  ${title}`),
     "",
     'JSON: [{"id":"B04","found":true,"fixedIsClean":true,"schedules":..,"states":..,"steps":..,"schedule":".."}];',
     "schedules, states: how many until it was found; steps: those of the schedule, which is null if none was found.",
+    'With --profile: [{"id":..,"profile":..,"found":true|false|null,"why":..,"schedules":..,"states":..,"steps":..,',
+    '"schedule":..}]; found is null where the bug cannot show, and why then says what the kernel lacks.',
   ],
   examples: [
     { args: "bugs", does: "bugs of history, found again" },
     { args: "bugs B04 --story", does: "how one goes" },
+    { args: "bugs --profile linux_5_1_npt", does: "which of them Linux 5.1 has" },
   ],
   async run(args, io) {
     const bugs = args.operands.length === 0
       ? Object.values(BUGS)
       : args.operands.map((id) => named("bug", id.toUpperCase(), BUGS));
+    const profile = args.text("profile");
+    if (profile !== undefined) return await bugsIn(named("profile", profile, PROFILES), bugs, args, io);
     const results = await withProgress(io, (progress) =>
       bugs.map((bug, i): Result => {
         const onProgress = () => progress.update(`Looking for ${bug.id}`, i, bugs.length);

@@ -41,5 +41,29 @@ Deno.test("lab bugs --story tells the fix, and each step with the state after it
 Deno.test("lab bugs knows no bug that is not in the corpus", async () => {
   const { code, output, errors } = await lab("bugs B99");
   assertEquals([code, output], [2, ""]);
-  assertStringIncludes(errors, "lab bugs: Unknown bug 'B99'; did you mean 'B0");
+  assertStringIncludes(errors, "lab bugs: Unknown bug 'B99'; did you mean 'B");
+});
+
+Deno.test("lab bugs --profile says which bugs a kernel as released has, and why some cannot show", async () => {
+  const { code, output } = await lab("bugs B05 B07 B20 B27 --profile linux_5_1_npt");
+  assertEquals(code, 0);
+  const rows = output.trimEnd().split("\n").map((line) => line.trim().split(/ {2,}/));
+  assertEquals(rows.map((row) => row.slice(0, 2)), [
+    ["bug", "found"],
+    ["B05", "no"],
+    ["B07", "yes"],
+    ["B20", "yes"],
+    ["B27", "-"],
+  ]);
+  assertEquals(rows[4].at(-1), "the kernel shadows no guest tables");
+  const json = await lab("bugs B05 B20 --profile linux_4_11_npt --json");
+  const records = JSON.parse(json.output);
+  assertEquals(records.map(({ id, profile, found }: Record<string, unknown>) => [id, profile, found]), [
+    ["B05", "linux_4_11_npt", true],
+    ["B20", "linux_4_11_npt", true],
+  ]);
+  assertStringIncludes(records[0].why, "stale MMIO");
+  const { output: story } = await lab("bugs B05 --profile linux_4_11_npt --story");
+  assertStringIncludes(story, "gfn 0xd0000 was handled as MMIO, but there was a slot all the time");
+  assertStringIncludes(story, "memslot ioctl  publish the new memslots");
 });

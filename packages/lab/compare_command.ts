@@ -52,8 +52,9 @@ export const compareCommand: Command = {
     "With --kernels a column is a kernel, and profile is null in JSON.",
     "",
     'JSON: {"version":1,"scenario":..,"source":..,"operations":..,"profile":..,"strategies":[{"name":..,"sound":true,',
-    '"counters":{..},"firstStale":{..}}]}; sound says that no access went the wrong way on this run, firstStale is',
-    "there where one did. The counters, exact and the same on every machine:",
+    '"counters":{..},"outcomes":"..","firstStale":{..}}]}; sound says that no access went the wrong way on this run,',
+    "firstStale is there where one did; outcomes is a hash of what came of every access, memory or device, and what was",
+    "read. The counters, exact and the same on every machine:",
     ...MEASURES.map(({ key, doc }) => `  ${key.padEnd(16)}  ${doc}`),
   ],
   examples: [

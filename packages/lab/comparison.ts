@@ -4,7 +4,7 @@ import type { MemslotOperation, Scenario } from "@mmu-lab/workloads";
 import { InputError } from "./input_error.ts";
 import { blaming, type RaceEntry } from "./load_strategies.ts";
 import type { Counters } from "./measures.ts";
-import { type FirstStale, runScenario } from "./run_scenario.ts";
+import { type FirstStale, runScenario, type ScenarioRun } from "./run_scenario.ts";
 
 /** What one strategy came to. */
 export interface StrategyResult {
@@ -14,6 +14,8 @@ export interface StrategyResult {
   readonly sound: boolean;
   /** What was counted; see `MEASURES`. */
   readonly counters: Counters;
+  /** A hash, hexadecimal, of what came of every access: the same where all of them went to the same and read the same. */
+  readonly outcomes: string;
   /** The first access that went the wrong way. */
   readonly firstStale?: {
     /** Index of the operation in the scenario, from 0. */
@@ -84,7 +86,7 @@ export function compareStrategies(input: ComparisonInput): Comparison {
           ...(input.written ? { refused: (...call) => refuse(source, ...call) } : {}),
         }),
     );
-    return resultOf(entry.name, run.counters, run.firstStale);
+    return resultOf(entry.name, run);
   });
   return {
     version: 1,
@@ -96,14 +98,21 @@ export function compareStrategies(input: ComparisonInput): Comparison {
   };
 }
 
-function resultOf(name: string, counters: Counters, stale: FirstStale | undefined): StrategyResult {
+function resultOf(name: string, { counters, outcomes: hash, firstStale: stale }: ScenarioRun): StrategyResult {
   const sound = counters.staleAccesses === 0;
-  if (stale === undefined) return { name, sound, counters };
+  const outcomes = hash.toString(16).padStart(14, "0");
+  if (stale === undefined) return { name, sound, counters, outcomes };
   const { op, vcpu, seq } = stale.operation as FirstStale["operation"] & { readonly seq?: number };
   const { index, expected, byCache } = stale;
   const gpa = `0x${stale.gpa.toString(16)}`;
   const numbered = seq === undefined ? {} : { seq };
-  return { name, sound, counters, firstStale: { operation: index, ...numbered, op, vcpu, gpa, expected, byCache } };
+  return {
+    name,
+    sound,
+    counters,
+    outcomes,
+    firstStale: { operation: index, ...numbered, op, vcpu, gpa, expected, byCache },
+  };
 }
 
 function refuse(source: string, operation: MemslotOperation, index: number, errno: number, vm: Vm): never {

@@ -5,7 +5,17 @@ import { formatNumber, textTable } from "./text_table.ts";
 import { wrapText } from "./wrap_text.ts";
 
 /** Rows that are left out where all strategies have 0. */
-const ONLY_IF_ANY: ReadonlySet<MeasureKey> = new Set(["staleByCache", "staleBySpte", "sweepUnits", "wrapZaps"]);
+const ONLY_IF_ANY: ReadonlySet<MeasureKey> = new Set([
+  "staleByCache",
+  "staleBySpte",
+  "sweepUnits",
+  "wrapZaps",
+  "guestWalks",
+  "gptesRead",
+  "gptesWritten",
+  "pagesUnsynced",
+  "pagesSynced",
+]);
 
 /**
  * Prints a comparison: a table with the strategies as columns, and what it shows, in a few sentences.
@@ -32,7 +42,23 @@ export function formatComparison(comparison: Comparison): string {
 
 /** What a comparison shows, in sentences: who was wrong, and who pays for what. */
 function findings(strategies: readonly StrategyResult[], profile: string | null): string[] {
-  return [...unsound(strategies), ...cacheBug(strategies, profile), ...price(strategies)];
+  return [...unsound(strategies), ...outcomes(strategies), ...cacheBug(strategies, profile), ...price(strategies)];
+}
+
+/** Whether every access came to the same under all that were right. */
+function outcomes(strategies: readonly StrategyResult[]): string[] {
+  const right = strategies.filter(({ sound }) => sound);
+  if (right.length < 2) return [];
+  const others = right.filter((one) => one.outcomes !== right[0].outcomes);
+  if (others.length > 0) {
+    return [
+      `Accesses under ${listOf(others.map(({ name }) => name))} did not come to what they did under ${right[0].name}.`,
+    ];
+  }
+  const who = right.length === strategies.length
+    ? "all"
+    : `all that were right (${listOf(right.map(({ name }) => name))})`;
+  return [`Every access reached the same, memory or device, and read the same, under ${who}.`];
 }
 
 function unsound(strategies: readonly StrategyResult[]): string[] {

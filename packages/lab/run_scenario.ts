@@ -1,5 +1,5 @@
 import type { Profile, Vcpu, Vm } from "@mmu-lab/machine";
-import { Work } from "@mmu-lab/protocol";
+import { StateHasher, Work } from "@mmu-lab/protocol";
 import type { TraceSink } from "@mmu-lab/tracing";
 import {
   type AccessOperation,
@@ -38,6 +38,8 @@ export interface FirstStale extends StaleAccess {
 export interface ScenarioRun {
   /** What was counted. */
   readonly counters: Counters;
+  /** A hash of what came of every access: memory or device, exits to user space, and what was read. */
+  readonly outcomes: number;
   /** The first access that went the wrong way, if any did. */
   readonly firstStale?: FirstStale;
 }
@@ -68,6 +70,7 @@ class Run {
   readonly #vm: Vm;
   readonly #judge: Judge;
   readonly #options: RunScenarioOptions;
+  readonly #outcomes = new StateHasher();
   #accesses = 0;
   #mmioAccesses = 0;
   #staleByCache = 0;
@@ -108,6 +111,7 @@ class Run {
   result(): ScenarioRun {
     return {
       counters: this.#final ?? this.#count(),
+      outcomes: this.#outcomes.value,
       ...(this.#firstStale === undefined ? {} : { firstStale: this.#firstStale }),
     };
   }
@@ -122,6 +126,7 @@ class Run {
     vm.access(operation.vcpu, operation.op, operation.gva, operation.size, BigInt(operation.value ?? 0));
     const stale = this.#judge.after(vcpu, operation);
     this.#accesses++;
+    this.#noteOutcome(vcpu);
     if (vcpu.outcome.kind === "mmio") this.#mmioAccesses++;
     const renewed = counts[Work.mmioRefaults] - refaults;
     this.#firstTouches += Math.max(0, counts[Work.mmioSptesMarked] - marked - renewed);
@@ -129,6 +134,12 @@ class Run {
     if (stale.byCache) this.#staleByCache++;
     else this.#staleBySpte++;
     this.#firstStale ??= { ...stale, index, operation };
+  }
+
+  #noteOutcome({ outcome }: Vcpu): void {
+    const { mmioReads, mmioWrites, faultCode, data } = outcome;
+    this.#outcomes.add(mmioReads).add(mmioWrites).add(faultCode);
+    for (const byte of data) this.#outcomes.add(byte);
   }
 
   #memslot(operation: MemslotOperation, index: number): void {
@@ -175,6 +186,11 @@ class Run {
       worstUpdateUnits: this.#worstUpdateUnits,
       totalUpdateUnits: this.#totalUpdateUnits,
       sweepUnits: this.#sweepUnits,
+      guestWalks: work.guestWalks,
+      gptesRead: work.gptesRead,
+      gptesWritten: work.gptesWritten,
+      pagesUnsynced: work.pagesUnsynced,
+      pagesSynced: work.pagesSynced,
       sptesVisited: work.sptesVisited,
       pagesVisited: work.pagesVisited,
       pagesZapped: work.pagesZapped,

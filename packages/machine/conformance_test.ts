@@ -1,9 +1,17 @@
-import { type ConformanceWorld, none, STRATEGIES, testStrategy, type WorldFactory } from "@mmu-lab/invalidation";
+import {
+  type ConformanceWorld,
+  type InvalidationStrategy,
+  none,
+  STRATEGIES,
+  testStrategy,
+  type WorldFactory,
+} from "@mmu-lab/invalidation";
 import { ERAS } from "@mmu-lab/memslots";
 import { narrowEra } from "@mmu-lab/invalidation";
 import { assertEquals } from "@std/assert";
 import { FLAT_GUEST, type Guest } from "./guest.ts";
 import { IDENTITY_GUEST, IDENTITY_SLOT, IDENTITY_TABLES } from "./identity_guest.ts";
+import { IDENTITY_EPT } from "./testdata/l1_ept.ts";
 import { type Profile, withStrategy } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
 import { Vm } from "./vm.ts";
@@ -19,25 +27,44 @@ function machineWorld(profile: Profile, guest: Guest = FLAT_GUEST): WorldFactory
     });
     if (guest !== FLAT_GUEST) assertEquals(vm.memslot(IDENTITY_SLOT), 0);
     vm.createVcpu();
-    const slots = new Map<number, { gpa: number; size: number; flags: number }>();
-    const change = (id: number, slot: { gpa: number; size: number; flags: number }) => {
-      assertEquals(vm.memslot({ id, ...slot, userspaceAddr: MEMORY + id * 0x1000000 }), 0);
-      slots.set(id, slot);
-    };
-    return {
-      strategy,
-      view: vm.memslots[0],
-      counters: vm.mmu.counters,
-      get lockFree() {
-        return vm.mmu.lock.owner === -1 && vm.slotsLock.owner === -1;
-      },
-      access: (gfn) => vm.access(0, "read", gfn * 4096, 4).kind,
-      create: (gfn, npages, id) => change(id, { gpa: gfn * 4096, size: npages * 4096, flags: 0 }),
-      delete: (id) => change(id, { ...slots.get(id)!, size: 0 }),
-      move: (id, gfn) => change(id, { ...slots.get(id)!, gpa: gfn * 4096 }),
-      flags: (id) => change(id, { ...slots.get(id)!, flags: slots.get(id)!.flags ^ 1 }),
-      sweep: () => vm.sweep(),
-    };
+    return conformanceWorld(vm, strategy);
+  };
+}
+
+function conformanceWorld(vm: Vm, strategy: InvalidationStrategy): ConformanceWorld {
+  const slots = new Map<number, { gpa: number; size: number; flags: number }>();
+  const change = (id: number, slot: { gpa: number; size: number; flags: number }) => {
+    assertEquals(vm.memslot({ id, ...slot, userspaceAddr: MEMORY + id * 0x1000000 }), 0);
+    slots.set(id, slot);
+  };
+  return {
+    strategy,
+    view: vm.memslots[0],
+    counters: vm.mmu.counters,
+    get lockFree() {
+      return vm.mmu.lock.owner === -1 && vm.slotsLock.owner === -1;
+    },
+    access: (gfn) => vm.access(0, "read", gfn * 4096, 4).kind,
+    create: (gfn, npages, id) => change(id, { gpa: gfn * 4096, size: npages * 4096, flags: 0 }),
+    delete: (id) => change(id, { ...slots.get(id)!, size: 0 }),
+    move: (id, gfn) => change(id, { ...slots.get(id)!, gpa: gfn * 4096 }),
+    flags: (id) => change(id, { ...slots.get(id)!, flags: slots.get(id)!.flags ^ 1 }),
+    sweep: () => vm.sweep(),
+  };
+}
+
+/** The same with the vCPU in L2, whose EPT maps all memory of L1 to itself. */
+function nestedWorld(profile: Profile): WorldFactory {
+  const { nested } = profile;
+  const gigabytes = { ...profile, nested: { ...nested!, ept: { ...nested!.ept, largestPage: 3 } } } as const;
+  return (strategy, era): ConformanceWorld => {
+    const vm = new Vm(withStrategy({ ...gigabytes, era }, () => strategy, strategy.name), {
+      hostMemory: [IDENTITY_EPT],
+    });
+    assertEquals(vm.memslot(IDENTITY_SLOT), 0);
+    vm.createVcpu();
+    vm.enterL2(0, IDENTITY_SLOT.gpa + 0x1e);
+    return conformanceWorld(vm, strategy);
   };
 }
 
@@ -48,6 +75,9 @@ const SHADOW = {
   world: machineWorld({ ...PROFILES.linux_3_11_shadow, cacheRule }, IDENTITY_GUEST),
   era: narrowEra(ERAS.G1, 4),
 };
+const L2 = { world: nestedWorld(PROFILES.linux_4_10_ept_nested), era: narrowEra(ERAS.G2, 5) };
+const L2_KEPT = { world: nestedWorld(PROFILES.linux_5_13_ept_nested), era: narrowEra(ERAS.G8, 5) };
+const LEGACY = { world: machineWorld(PROFILES.linux_6_1_npt_legacy), era: narrowEra(ERAS.G8, 5) };
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };
 
 for (const [name, { create }] of Object.entries(STRATEGIES)) {
@@ -55,7 +85,10 @@ for (const [name, { create }] of Object.entries(STRATEGIES)) {
   testStrategy(create, ONE_STEP);
   testStrategy(create, NESTED);
   testStrategy(create, SHADOW);
+  testStrategy(create, L2);
+  testStrategy(create, L2_KEPT);
   testStrategy(create, TWO_STEPS);
+  testStrategy(create, LEGACY);
 }
 
 Deno.test("testStrategy() fails none on a machine in the soundness cases that no zap of everything hides", () => {

@@ -53,6 +53,25 @@ for (const [where, place] of Object.entries(PLACES)) {
   }
 }
 
+for (const [where, place] of Object.entries(PLACES)) {
+  for (
+    const name of [
+      "linux_4_10_npt",
+      "linux_6_1_npt_legacy",
+      "linux_6_12_ept_legacy_slotzap",
+      "linux_6_1_ept_legacy_skx",
+    ]
+  ) {
+    Deno.test(`${name} agrees with the flat oracle ${where}`, () => {
+      const profile = strategyProfile(PROFILES[name], "generation", 5);
+      const { disagreement, vm, largeMappings } = runBesideOracle({ profile, seed: SEED, operations: 6_000, place });
+      assertEquals(disagreement, undefined);
+      if (place.hostPages === undefined) assert(vm.mmu.stats.mmu_recycled > 100);
+      else assert(largeMappings > 0);
+    });
+  }
+}
+
 Deno.test("every kernel agrees with the flat oracle, given an MMIO cache with a generation", () => {
   for (const [name, kernel] of Object.entries(PROFILES)) {
     const cacheRule = { ...kernel.cacheRule, generation: "full" } as const;

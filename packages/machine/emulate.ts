@@ -4,10 +4,11 @@ import {
   hvaOf,
   injectPageFault,
   isReadOnly,
+  PFERR_FETCH,
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
-  READS_GUEST_TABLES,
+  type ShadowContext,
   unprotectPage,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -41,8 +42,11 @@ export function* emulateInstruction(
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
   vm.execution.forget();
   vm.execution.observe(retry ? 1 : 0);
+  if (vm.mmu.faultRules.emulatedAddress === "of-the-exit") vm.execution.observe(address);
+  vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
+  fetchInstruction(vm, vcpu);
   if (retriesInstead(vcpu, address, retry)) {
     yield* unprotect(vm, vcpu, address);
     return "done";
@@ -80,8 +84,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   const lastAddress = vcpu.lastRetryAddress;
   vcpu.lastRetryRip = 0;
   vcpu.lastRetryAddress = 0;
-  // MOV is an instruction that guests write page tables with; ADD is not (the PageTable flag of 3.11 emulate.c).
-  if (!retry || vcpu.kind !== "rmw") return false;
+  // MOV to memory is an instruction that guests write page tables with; MOV from it and ADD are not (the PageTable flag of
+  // 3.11 emulate.c).
+  if (!retry || vcpu.kind === "write") return false;
   if (lastRip === vcpu.rip && lastAddress === address) return false;
   vcpu.lastRetryRip = vcpu.rip;
   vcpu.lastRetryAddress = address;
@@ -90,8 +95,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 
 /** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
-  if (vcpu.mmu.shadow === undefined) return;
-  const gpa = toGpa(vm, vcpu, address, true);
+  if (!vm.shadowsGuestTables) return;
+  // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
+  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vcpu, address, true);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -130,9 +136,10 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   const { mmu } = vm;
   yield EMULATE_LOOK;
   let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
-  const byGva = gpa >= 0;
-  if (!byGva) {
-    gpa = toGpa(vm, vcpu, gva, write);
+  if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
+  const isKnown = gpa >= 0;
+  if (!isKnown) {
+    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultAddress : toGpa(vcpu, gva, write);
     if (gpa < 0) {
       yield* injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -140,7 +147,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
     }
     vm.execution.observe(gpa);
   }
-  if (!byGva && !isMmio(vm, vcpu, gva, gpa, write)) {
+  if (!isKnown && !isMmio(vm, vcpu, gva, gpa, write)) {
     yield EMULATE_MEMORY;
     if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) {
       if (write) yield* pteWrite(mmu, vcpu.mmu, gpa, length);
@@ -171,23 +178,60 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
 function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
   const { cache, shadow } = vcpu.mmu;
   if (shadow === undefined || !cache.matchesGva(gva, vm.mmu.cacheSlotsOf(vcpu.mmu))) return -1;
-  const code = accessCode(vcpu, write);
+  const code = (write ? PFERR_WRITE : 0) | (shadow.userMode ? PFERR_USER : 0);
   if (((shadow.walk.role.permissions[code >> 1] >> cache.access) & 1) !== 0) return -1;
   const gpa = cache.gfn * 4096 + (gva % 4096);
   traceMatch(vm, vcpu, gva, gpa, write, "gva");
   return gpa;
 }
 
-/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
-  const { shadow, guestPaging } = vcpu.mmu;
-  if (shadow === undefined) return guestPaging.translate(gva);
-  vm.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
-  return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
+/**
+ * Reads the instruction from guest memory, which takes a walk of the guest's tables (`kvm_fetch_guest_virt`): the recorded
+ * processors do not hand its bytes over. It lies in one page, and what it is the model knows.
+ */
+function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
+  if (vm.guest.code !== undefined) walk(vcpu, vcpu.rip, PFERR_FETCH);
 }
 
-function accessCode(vcpu: Vcpu, write: boolean): number {
-  return (write ? PFERR_WRITE : 0) | (vcpu.mmu.shadow?.userMode ? PFERR_USER : 0);
+/** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
+function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
+  if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== gva % 4096) return -1;
+  const slots = vm.mmu.cacheSlotsOf(mmu);
+  const matches = mmu.inL2
+    ? mmu.cache.matchesNestedGpa(faultAddress, slots)
+    : mmu.cache.matchesGpa(faultAddress, slots);
+  return matches ? faultAddress : -1;
+}
+
+/** Whether the kernel takes the address of the exit for that of the operand; see the rule. */
+function isAtFault(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): boolean {
+  return vm.mmu.faultRules.emulatedAddress === "of-the-fault" && mmu.shadow === undefined &&
+    faultAddress % 4096 === gva % 4096;
+}
+
+/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
+function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
+  return walk(vcpu, gva, write ? PFERR_WRITE : 0);
+}
+
+function walk(vcpu: Vcpu, gva: number, access: number): number {
+  const { shadow, inL2, guestPaging } = vcpu.mmu;
+  if (shadow !== undefined && inL2) return gpaOfL2(vcpu, shadow, gva, access);
+  const tables = shadow ?? vcpu.emulatorWalk;
+  if (tables === undefined) return guestPaging.translate(gva);
+  const mode = tables.userMode ? PFERR_USER : 0;
+  return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
+}
+
+/** Goes by L2's own tables, and by L1's EPT for each address on the way (`gva_to_gpa_nested`, `translate_nested_gpa`). */
+function gpaOfL2(vcpu: Vcpu, { walk, walker }: ShadowContext, gva: number, access: number): number {
+  const paging = vcpu.mmu.guestPaging;
+  const translateNested = (gpa: number, code: number) =>
+    gvaToGpa(walk, walker, gpa | 0, Math.floor(gpa / 2 ** 32), code | PFERR_USER);
+  for (let step = 0; step < paging.levels; step++) {
+    if (translateNested(paging.entryGpa(gva, step), PFERR_WRITE) < 0) return -1;
+  }
+  return translateNested(paging.translate(gva), access);
 }
 
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */
@@ -212,7 +256,7 @@ function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: 
   const pfn = vm.host.pfn(hvaOf(slot, gfn));
   vcpu.outcome.ramAccesses++;
   if (write) {
-    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
+    if (vm.shadowsGuestTables) vm.execution.touched |= WRITES_GUEST_TABLES;
     vm.host.write(pfn, gpa % 4096, vcpu.writeBuffer, at, length);
     markPageDirty(slot, gfn);
   } else vm.host.read(pfn, gpa % 4096, vcpu.readBuffer, at, length);

@@ -1,5 +1,13 @@
 import { type Gfn, markPageDirty } from "@mmu-lab/memslots";
-import { exchange4, exchange8, type GuestTables, hvaOf, isReadOnly } from "@mmu-lab/paging";
+import {
+  exchange4,
+  exchange8,
+  type GuestTables,
+  hvaOf,
+  isReadOnly,
+  READS_GUEST_TABLES,
+  WRITES_GUEST_TABLES,
+} from "@mmu-lab/paging";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Memslot } from "@mmu-lab/memslots";
 import type { Vm } from "./vm.ts";
@@ -22,6 +30,7 @@ export class GuestMemory implements GuestTables {
     const gfn = pfnOfLanes(tableLo, tableHi);
     const slot = this.#slotOf(gfn);
     if (slot === undefined || slot.invalid) return -1;
+    this.#vm.execution.touched |= READS_GUEST_TABLES;
     this.lanes = this.#vm.host.words(this.#vm.host.pfn(hvaOf(slot, gfn)));
     return 0;
   }
@@ -40,10 +49,12 @@ export class GuestMemory implements GuestTables {
     newLo: number,
     newHi: number,
   ): number {
+    this.#vm.execution.touched |= WRITES_GUEST_TABLES;
     return exchange8(this, tableLo, tableHi, index, oldLo, oldHi, newLo, newHi);
   }
 
   compareExchange4(tableLo: number, tableHi: number, index: number, old: number, replacement: number): number {
+    this.#vm.execution.touched |= WRITES_GUEST_TABLES;
     return exchange4(this, tableLo, tableHi, index, old, replacement);
   }
 

@@ -5,6 +5,7 @@ import type {
   GuestWalkRules,
   HardwareBackend,
   MmioCacheRule,
+  NestedRules,
   PageRules,
   ShadowRules,
   TdpMmuRules,
@@ -66,6 +67,8 @@ export interface Profile {
    * of which the others are whatever lay there.
    */
   readonly tracesAccessedBytes?: boolean;
+  /** How it shadows the EPT tables of a guest that runs a guest of its own; it lets none unless told. */
+  readonly nested?: NestedRules;
   /** The TDP MMU's rules, where it does the mapping (5.10 on); shadow pages do unless told. */
   readonly tdpMmu?: TdpMmuRules;
 }

@@ -3,7 +3,11 @@ import { ERAS } from "@mmu-lab/memslots";
 import {
   FAULT_RULES_3_11,
   FAULT_RULES_6_1,
+  NESTED_RULES_4_10,
+  NESTED_RULES_5_13,
+  PAGE_RULES_4_10,
   PAGE_RULES_6_1,
+  SHADOW_RULES_4_10,
   WALK_RULES_3_11,
   WALK_RULES_4_10,
   WALK_RULES_6_1,
@@ -77,6 +81,32 @@ const LINUX_5_13_EPT: Profile = {
   cacheRule: { generation: "full", skipWhileInFlux: true, addressSpace: "first" },
 };
 
+/** A processor without execute-only pages, which nested EPT does not model. */
+const WITHOUT_EXECUTE_ONLY = { ...HASWELL, executeOnly: false } as const;
+
+const LINUX_4_10_EPT_NESTED: Profile = {
+  ...LINUX_4_4_EPT,
+  name: "linux_4_10_ept_nested",
+  summary:
+    "Linux 4.10, Intel EPT: a guest may run guests, its EPT is shadowed; addresses of L2 match the MMIO cache (B19)",
+  layout: layoutNamed("linux_4_10_ept"),
+  backend: () => eptBackend(WITHOUT_EXECUTE_ONLY, "4.10"),
+  cacheRule: { ...LINUX_4_4_EPT.cacheRule, nestedGpa: "compared" },
+  walkRules: WALK_RULES_4_10,
+  shadowRules: SHADOW_RULES_4_10,
+  slotLimits: { userSlots: 509, privateSlots: 3 },
+  nested: NESTED_RULES_4_10,
+};
+
+const LINUX_5_13_EPT_NESTED: Profile = {
+  ...LINUX_5_13_EPT,
+  name: "linux_5_13_ept_nested",
+  summary: "the rules of Linux 5.13 for a guest that runs guests: roots are kept, and roles tell what is for L2",
+  backend: () => eptBackend(WITHOUT_EXECUTE_ONLY, "6.1"),
+  shadowRules: SHADOW_RULES_4_10,
+  nested: NESTED_RULES_5_13,
+};
+
 const LINUX_3_11_NPT: Profile = {
   ...LINUX_3_11_EPT,
   name: "linux_3_11_npt",
@@ -95,6 +125,7 @@ const LINUX_4_10_NPT: Profile = {
   backend: () => nptBackend(PHENOM, "4.10"),
   cacheRule: LINUX_4_4_EPT.cacheRule,
   faultRules: LINUX_4_4_EPT.faultRules,
+  pageRules: PAGE_RULES_4_10,
   walkRules: WALK_RULES_4_10,
   slotLimits: { userSlots: 509, privateSlots: 3 },
   slotsDeletedAtEnd: [],
@@ -269,6 +300,8 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,
+    LINUX_4_10_EPT_NESTED,
+    LINUX_5_13_EPT_NESTED,
     LINUX_3_11_NPT,
     {
       ...LINUX_3_11_NPT,
@@ -282,6 +315,15 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       summary: "Linux 3.13, Intel EPT: as 3.11, a wrap is noticed whenever memslots are installed, fetches are told",
       era: ERAS.G1b,
       backend: () => eptBackend(HASWELL, "3.13"),
+    },
+    {
+      ...LINUX_3_11_NPT,
+      name: "linux_3_17_npt",
+      summary:
+        "the rules of Linux 3.17, AMD nested paging: generation with an in-progress mark, MMIO cache with a generation",
+      era: LINUX_3_17_EPT.era,
+      layout: layoutNamed("linux_3_17_shadow"),
+      cacheRule: LINUX_3_17_EPT.cacheRule,
     },
     LINUX_4_10_NPT,
     LINUX_4_10_EPT,

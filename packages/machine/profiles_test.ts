@@ -30,6 +30,9 @@ Deno.test("PROFILES differ in what the kernels differ in", () => {
   assertEquals(PROFILES.linux_3_10_ept.flushSlot, "walk-all");
   assertEquals(PROFILES.linux_6_12_ept_tdp.flushSlot, "obsolete-all");
   assertEquals(PROFILES.linux_6_12_ept_tdp_slotzap.flushSlot, "slot-range");
+  const { linux_6_1_npt_tdp_187: tdp, linux_6_1_npt_legacy_187: legacy } = PROFILES;
+  assertEquals([tdp.tdpMmu?.eagerPageSplit, legacy.tdpMmu, legacy.cacheRule], [true, undefined, tdp.cacheRule]);
+  assertEquals(PROFILES.linux_6_1_ept_legacy_skx.pageRules?.dirtyLog, "dirty-bit");
 });
 
 Deno.test("withStrategy() changes the strategy and the name, and nothing else", () => {
@@ -57,8 +60,16 @@ for (
     ["linux_4_19_ept_152", 0x7ff00f80fee00daen],
     ["linux_4_19_npt", 0x7ff800f8fee00dafn],
     ["linux_4_19_npt_152", 0x7ff80000fee00dafn],
+    ["linux_3_17_npt", 0xffffff00fee00dafn],
+    ["linux_4_11_npt", 0xffffff00fee00dafn],
+    ["linux_5_1_ept", 0x400000f8fee00006n],
+    ["linux_5_1_npt", 0x400800f8fee00007n],
+    ["linux_5_11_ept", 0x300000fee00006n],
+    ["linux_5_11_npt", 0x380000fee00007n],
     ["linux_5_13_ept", 0xfee00006n],
     ["linux_6_1_npt_tdp", 0x80000fee00007n],
+    ["linux_6_1_npt_legacy", 0x80000fee00007n],
+    ["linux_6_1_ept_legacy_nol1tf", 0xfee00006n],
     ["linux_6_12_npt_tdp_slotzap", 0x80000fee00007n],
   ] as const
 ) {

@@ -4,6 +4,7 @@ import {
   FETCH_PAGES,
   flushIfAsked,
   type GuestExit,
+  leaveL2,
   needsRoot,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -27,14 +28,19 @@ const KVM_EXIT_MMIO = 6;
  * (`vcpu_run` and user space's loop around `KVM_RUN`). With guest code, the guest then comes back to its `OUT`.
  */
 export function* performAccess(vm: Vm, vcpu: Vcpu): Protocol<void> {
-  const code = vm.guest.code;
+  const code = codeOf(vm, vcpu);
   vcpu.outcome.clear();
   if (code !== undefined) yield* execute(vm, vcpu, code.resumeRip, fetchOnly);
   const emulated = yield* execute(vm, vcpu, code === undefined ? 0 : code.ripOf(vcpu.kind, vcpu.size), accessMemory);
-  if (vcpu.outcome.faultCode >= 0 || code === undefined) return;
+  if (vcpu.outcome.faultCode >= 0 || vcpu.outcome.exitToL1 !== undefined || code === undefined) return;
   // The TLB may have been flushed on the way.
   if (emulated) yield* execute(vm, vcpu, code.nextRipOf(vcpu.kind, vcpu.size), fetchOnly);
   yield* runToOut(vm, vcpu, code);
+}
+
+/** The guest's code; L2 has none. */
+function codeOf(vm: Vm, vcpu: Vcpu): GuestCode | undefined {
+  return vcpu.mmu.inL2 ? undefined : vm.guest.code;
 }
 
 /** Runs a guest with code to its `OUT`, where control goes to user space. */
@@ -79,17 +85,34 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<b
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
     forgetExit(vcpu.mmu.exit);
     yield vm.srcu.readUnlock;
-    if (faulted(vcpu)) return false;
+    if (yield* faulted(vm, vcpu)) return false;
     if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
     if (result === 0) {
       yield* serveMmio(vm, vcpu);
-      if (faulted(vcpu)) return false;
+      if (yield* faulted(vm, vcpu)) return false;
     }
     if (vcpu.emulated) {
       vcpu.emulated = false;
       return true;
     }
   }
+}
+
+/**
+ * An instruction of the guest that is an exit and that KVM carries out, such as INVLPG. Its tracepoints are not modelled,
+ * as no recording has any.
+ */
+export function* exitFor<T>(vm: Vm, vcpu: Vcpu, handler: Protocol<T>): Protocol<T> {
+  const { mmu } = vm;
+  mmu.execution.forget();
+  yield GUEST_RUNS;
+  vcpu.inGuest = false;
+  mmu.stats.exits++;
+  mmu.counters.counts[Work.exits]++;
+  yield vm.srcu.readLock;
+  const result = yield* handler;
+  yield vm.srcu.readUnlock;
+  return result;
 }
 
 function leaveGuest(vm: Vm, vcpu: Vcpu): void {
@@ -106,14 +129,24 @@ function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   } else mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, high, info2, info2 / 2 ** 32);
 }
 
-/** Whether the guest gets a page fault. What its handler would do is not modelled: the instruction ends there. */
-function faulted(vcpu: Vcpu): boolean {
+/**
+ * Whether the guest gets a page fault, or L1 an exit from L2. What the handler there would do is not modelled: the
+ * instruction ends.
+ */
+function* faulted(vm: Vm, vcpu: Vcpu): Protocol<boolean> {
   const { shadow } = vcpu.mmu;
   if (shadow === undefined || !shadow.faultPending) return false;
   shadow.faultPending = false;
-  vcpu.outcome.faultCode = shadow.walker.fault.errorCode;
   vcpu.emulated = false;
   vcpu.fragmentCount = 0;
+  const { fault } = shadow.walker;
+  if (fault.kind === "page-fault") vcpu.outcome.faultCode = fault.errorCode;
+  else {
+    const isViolation = fault.kind === "ept-violation";
+    const gpa = (fault.addressHi >>> 0) * 2 ** 32 + (fault.addressLo >>> 0);
+    vcpu.outcome.exitToL1 = { kind: fault.kind, qualification: isViolation ? fault.exitQualification : 0, gpa };
+    yield* leaveL2(vm.mmu, vcpu.mmu);
+  }
   return true;
 }
 
@@ -175,7 +208,7 @@ function fetchOnly(vm: Vm, vcpu: Vcpu): boolean {
 }
 
 function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
-  if (vm.guest.code !== undefined && !fetchOnly(vm, vcpu)) return false;
+  if (codeOf(vm, vcpu) !== undefined && !fetchOnly(vm, vcpu)) return false;
   const { gva, size, kind, outcome } = vcpu;
   const inFirst = Math.min(size, 4096 - (gva % 4096));
   if (kind === "rmw" && vm.backend.readModifyWrite === "read-then-write") {
@@ -198,7 +231,7 @@ function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
     if (inFirst < size) vm.host.read(second, 0, outcome.data, inFirst, size - inFirst);
   }
   if (kind !== "read") {
-    if (vcpu.mmu.shadow !== undefined) vm.execution.touched |= WRITES_GUEST_TABLES;
+    if (vm.shadowsGuestTables) vm.execution.touched |= WRITES_GUEST_TABLES;
     vcpu.prepareWrite();
     vm.host.write(first, offset, vcpu.writeBuffer, 0, inFirst);
     if (inFirst < size) vm.host.write(second, 0, vcpu.writeBuffer, inFirst, size - inFirst);

@@ -1,5 +1,15 @@
-import type { VcpuMmu } from "@mmu-lab/paging";
+import type { GuestWalker, VcpuMmu, WalkMmu } from "@mmu-lab/paging";
 import type { AccessKind, AccessSize } from "./guest.ts";
+
+/** An exit from L2 that L1 gets: an EPT violation or misconfiguration in its own EPT. */
+export interface ExitToL1 {
+  /** Which of the two. */
+  readonly kind: "ept-violation" | "ept-misconfiguration";
+  /** The exit qualification; 0 for a misconfiguration. */
+  readonly qualification: number;
+  /** The guest-physical address of L2. */
+  readonly gpa: number;
+}
 
 /** What became of an access. Each vCPU has one, overwritten by its next access. */
 export class AccessOutcome {
@@ -13,6 +23,8 @@ export class AccessOutcome {
   ramAccesses = 0;
   /** Error code of the page fault that the guest got instead, or -1. */
   faultCode: number = -1;
+  /** The exit that L1 got instead, if L2's access came to one; the vCPU then runs L1. */
+  exitToL1: ExitToL1 | undefined = undefined;
   /** What a read got: `size` bytes, little endian, the rest zero. */
   readonly data: Uint8Array = new Uint8Array(8);
 
@@ -33,6 +45,7 @@ export class AccessOutcome {
     this.deviceAccesses = 0;
     this.ramAccesses = 0;
     this.faultCode = -1;
+    this.exitToL1 = undefined;
     this.data.fill(0);
   }
 }
@@ -47,12 +60,24 @@ export interface MmioFragment {
   length: number;
 }
 
+/** How KVM walks the guest's tables for the emulator (`walk_mmu`). */
+export interface EmulatorWalk {
+  /** Which tables, and how. */
+  readonly walk: WalkMmu;
+  /** What the last walk left behind. */
+  readonly walker: GuestWalker;
+  /** Whether the guest runs in user mode. */
+  readonly userMode: boolean;
+}
+
 /** A virtual CPU: its MMU, the instruction it is at, and what its emulator remembers. */
 export class Vcpu {
   /** Its number. */
   readonly index: number;
   /** Its MMU state. */
   readonly mmu: VcpuMmu;
+  /** How KVM walks the guest's tables; `undefined` if the guest has none in its memory. */
+  readonly emulatorWalk: EmulatorWalk | undefined;
   /** What became of the last access. */
   readonly outcome: AccessOutcome = new AccessOutcome();
 
@@ -86,6 +111,8 @@ export class Vcpu {
   readCompleted = false;
   /** Whether the instruction has been completed by emulation, so that the guest does not execute it any more. */
   emulated = false;
+  /** The address of the fault for which an instruction was emulated last (`gpa_val`). */
+  faultAddress = 0;
   /** `last_retry_eip`: where an instruction was sent back to the guest instead of being emulated. */
   lastRetryRip = 0;
   /** `last_retry_addr`: with which address. */
@@ -95,10 +122,12 @@ export class Vcpu {
    * Makes a vCPU that has not run.
    *
    * @param mmu Its MMU state.
+   * @param emulatorWalk How KVM walks its guest's tables, if it has any.
    */
-  constructor(mmu: VcpuMmu) {
+  constructor(mmu: VcpuMmu, emulatorWalk?: EmulatorWalk) {
     this.index = mmu.index;
     this.mmu = mmu;
+    this.emulatorWalk = emulatorWalk;
   }
 
   /** Puts what the instruction stores into the write buffer: its operand, or the sum of that and what it read. */

@@ -4,18 +4,24 @@ import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
   changeAddressSpace,
   changePaging,
+  dropKeptRoots,
+  enterL2,
   freeAllRoots,
   getDirtyLog,
   type HardwareBackend,
   invalidatePage,
+  invept,
+  leaveL2,
   loadCr3,
   MIN_MMU_PAGES,
   Mmu,
   mmuControl,
+  NestedState,
   PAGING_OFF,
   type PagingState,
   releaseRoots,
   ShadowContext,
+  shrink,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
   zapAllAtEnd,
@@ -30,8 +36,9 @@ import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./gues
 import { GuestMemory } from "./guest_memory.ts";
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
-import { performAccess, runToOut } from "./run_vcpu.ts";
+import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
+import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
 /** What a VM is made with, beside its profile. */
@@ -100,8 +107,8 @@ export class Vm {
   readonly vcpus: Vcpu[] = [];
   /** The actor that stands for the user-space thread which changes memslots. */
   readonly updater: number = 1000;
-  /** Shadow pages the VM may have, if it was told. */
-  readonly maxShadowPages: number | undefined;
+  /** Shadow pages the VM may have, if it was told (`n_requested_mmu_pages`). */
+  maxShadowPages: number | undefined;
 
   /**
    * Makes a VM without slots and vCPUs.
@@ -155,29 +162,50 @@ export class Vm {
         for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, this.#shadowContext()));
+    const context = this.#guestTables();
+    const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
+    vcpu.mmu.nested = this.#nestedState();
     this.vcpus.push(vcpu);
     return vcpu;
   }
 
-  /** What a vCPU has beside where KVM shadows the guest's tables. */
-  #shadowContext(): ShadowContext | undefined {
-    if (this.backend.shadowsGuestTables !== true) return undefined;
-    const { tables } = this.guest;
-    const index = this.vcpus.length;
-    const context = new ShadowContext({
-      paging: tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR },
-      rules: this.profile.walkRules,
-      tables: new GuestMemory(this, index),
-      counters: this.mmu.counters,
-      trace: this.mmu.trace,
-      vcpu: index,
-      ...(this.profile.shadowRules === undefined ? {} : { shadowRules: this.profile.shadowRules }),
-    });
+  /** Whether KVM shadows guest tables, always or while a vCPU runs L2: then what guest memory holds decides steps. */
+  get shadowsGuestTables(): boolean {
+    return this.backend.shadowsGuestTables === true || this.profile.nested !== undefined;
+  }
+
+  /** What a vCPU needs to run L2, where the kernel lets it. */
+  #nestedState(): NestedState | undefined {
+    const { nested } = this.profile;
+    if (nested === undefined) return undefined;
+    const context = this.#contextFor({ format: PAGING_OFF, maxphyaddr: nested.ept.maxphyaddr });
+    return new NestedState(nested, context, this.guest.l2 ?? FLAT_GUEST.paging);
+  }
+
+  /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
+  #guestTables(): ShadowContext | undefined {
+    const { tables, paging } = this.guest;
+    if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
+    const context = this.#contextFor(tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR });
     const cr3 = tables?.cr3 ?? 0;
     context.walk.rootLo = cr3 | 0;
     context.walk.rootHi = Math.floor(cr3 / 2 ** 32);
     return context;
+  }
+
+  /** Walks tables in guest memory for the vCPU that is being created. */
+  #contextFor(paging: PagingState): ShadowContext {
+    const vcpu = this.vcpus.length;
+    return new ShadowContext({
+      paging,
+      rules: this.profile.walkRules,
+      tables: new GuestMemory(this, vcpu),
+      counters: this.mmu.counters,
+      trace: this.mmu.trace,
+      vcpu,
+      ...(this.profile.shadowRules === undefined ? {} : { shadowRules: this.profile.shadowRules }),
+    });
   }
 
   /** Runs a vCPU whose guest has code to its first hand-over to user space; a flat guest has none. */
@@ -198,6 +226,25 @@ export class Vm {
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
     return setMemoryRegion(this, region);
+  }
+
+  /**
+   * Says how many shadow pages the VM may have from now on, whatever its memslots (`KVM_SET_NR_MMU_PAGES`). The oldest go if
+   * it has more.
+   *
+   * @param pages At least 64. @returns 0, or `-EINVAL`.
+   */
+  setNrMmuPages(pages: number): number {
+    return run(this.execution, setNrMmuPages(this, pages), this.updater);
+  }
+
+  /**
+   * Lets the host ask for memory that shadow pages take (the shrinker).
+   *
+   * @param pages How many. @returns How many have gone, as the kernel counts.
+   */
+  shrink(pages: number): number {
+    return run(this.execution, shrink(this.mmu, pages), this.updater);
   }
 
   /**
@@ -245,6 +292,7 @@ export class Vm {
     if (this.memslots.length < 2) {
       throw new RangeError(`Cannot change the mode of vCPU ${vcpu.index}: ${this.profile.name} has one address space`);
     }
+    if (vcpu.mmu.inL2) throw new Error(`Cannot change the mode of vCPU ${vcpu.index}: it runs L2`);
     vcpu.inGuest = false;
     return changeAddressSpace(this.mmu, vcpu.mmu, on ? 1 : 0);
   }
@@ -261,17 +309,72 @@ export class Vm {
   }
 
   /**
-   * Lets a guest with shadow paging load CR3.
+   * Lets the guest load CR3: an exit with shadow paging. With two-dimensional paging KVM does not see it, and the
+   * processor forgets its translations; where the guest's tables are is then no part of the model.
    *
    * @returns Whether it is loaded; if not, the guest gets #GP.
    */
   loadCr3(index: number, cr3: number): boolean {
-    return run(this.execution, loadCr3(this.mmu, this.#stopped(index), cr3), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.loadCr3Protocol(vcpu, cr3), index);
+    vcpu.mmu.tlb.flush();
+    return true;
   }
 
-  /** Lets a guest with shadow paging forget the translation of one address (`INVLPG`). */
+  /** The same with shadow paging, for a scheduler. */
+  loadCr3Protocol(vcpu: Vcpu, cr3: number): Protocol<boolean> {
+    return exitFor(this, vcpu, loadCr3(this.mmu, vcpu.mmu, cr3));
+  }
+
+  /** Lets the guest forget the translation of one address (`INVLPG`); with what becomes of it as for {@linkcode Vm.loadCr3}. */
   invlpg(index: number, gva: number): void {
-    run(this.execution, invalidatePage(this.mmu, this.#stopped(index), gva), index);
+    const vcpu = this.vcpu(index);
+    if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.invlpgProtocol(vcpu, gva), index);
+    vcpu.mmu.tlb.flush();
+  }
+
+  /** The same with shadow paging, for a scheduler. */
+  invlpgProtocol(vcpu: Vcpu, gva: number): Protocol<void> {
+    return exitFor(this, vcpu, invalidatePage(this.mmu, vcpu.mmu, gva));
+  }
+
+  /**
+   * Lets a guest, L1, run its own guest, L2, on a vCPU: accesses are L2's until it leaves. An access that L1's EPT does not
+   * allow leaves by itself.
+   *
+   * @param eptp As L1's VMCS has it: the address of its EPT, and 0x1e.
+   * @throws {RangeError} If the VM entry fails. @throws {Error} If the kernel lets no guest have a guest, or L2 runs already.
+   */
+  enterL2(index: number, eptp: number): void {
+    run(this.execution, this.enterL2Protocol(this.vcpu(index), eptp), index);
+  }
+
+  /** The same, for a scheduler. */
+  enterL2Protocol(vcpu: Vcpu, eptp: number): Protocol<void> {
+    vcpu.inGuest = false;
+    return enterL2(this.mmu, vcpu.mmu, eptp);
+  }
+
+  /** Lets a vCPU come back from L2 to L1. */
+  leaveL2(index: number): void {
+    run(this.execution, this.leaveL2Protocol(this.vcpu(index)), index);
+  }
+
+  /** The same, for a scheduler. */
+  leaveL2Protocol(vcpu: Vcpu): Protocol<void> {
+    vcpu.inGuest = false;
+    return leaveL2(this.mmu, vcpu.mmu);
+  }
+
+  /** Lets L1 flush what its vCPU remembers of its EPT (`INVEPT`): of one EPTP, or of all. */
+  invept(index: number, eptp?: number): void {
+    run(this.execution, this.inveptProtocol(this.vcpu(index), eptp), index);
+  }
+
+  /** The same, for a scheduler. */
+  inveptProtocol(vcpu: Vcpu, eptp?: number): Protocol<void> {
+    vcpu.inGuest = false;
+    return invept(this.mmu, vcpu.mmu, eptp);
   }
 
   /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
@@ -326,7 +429,10 @@ export class Vm {
     for (const id of this.profile.slotsDeletedAtEnd) {
       for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
-    for (const vcpu of this.vcpus) run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);
+    for (const vcpu of this.vcpus) {
+      run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);
+      if (vcpu.mmu.nested !== undefined) run(this.execution, dropKeptRoots(this.mmu, vcpu.mmu.nested), vcpu.index);
+    }
     if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);
   }
 

@@ -24,5 +24,7 @@ export function* applySlotFlags(
   if (mmu.pageRules.commit === "by-change" && (!flagsOnly || isReadOnly(slot))) return;
   if (mmu.tdp !== undefined) return yield* applyFlagsToTdp(mmu, mmu.tdp, slot);
   if (slot.dirtyBitmap !== null) yield* removeWriteAccess(mmu, slot);
-  else if (mmu.pageRules.collapses && old !== undefined && old.dirtyBitmap !== null) yield* zapCollapsible(mmu, slot);
+  else if (mmu.pageRules.collapses !== "none" && old !== undefined && old.dirtyBitmap !== null) {
+    yield* zapCollapsible(mmu, slot);
+  }
 }

@@ -6,7 +6,7 @@ import { isDirect, isInvalid, levelOf } from "./role.ts";
 import { auditShadow } from "./shadow/audit_shadow.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import { isRemoved } from "./tdp-mmu/removed_spte.ts";
-import { SPTE_LARGE } from "./spte_bits.ts";
+import { isLast } from "./spte_bits.ts";
 
 /**
  * Audits the books of an MMU: whether what it keeps count of agrees with what its tables hold. It checks the list of
@@ -62,8 +62,18 @@ function auditList(mmu: Mmu, findings: string[]): Set<PageId> {
     newer = page;
   }
   if (pool.oldest !== newer) findings.push(`The oldest page is ${pool.oldest}, but the list ends at ${newer}`);
-  if (pool.used !== listed.size) findings.push(`${pool.used} pages are counted as used, and ${listed.size} are listed`);
+  let used = listed.size;
+  for (let page = 0; page < pool.length; page++) if (isUnlistedRoot(mmu, page) && !listed.has(page)) used++;
+  if (pool.used !== used) findings.push(`${pool.used} pages are counted as used, and ${used} are`);
   return listed;
+}
+
+/** Whether a page has been zapped and lives on, off the list, until the last vCPU drops it (6.1). */
+function isUnlistedRoot(mmu: Mmu, page: PageId): boolean {
+  const { pool, pageRules } = mmu;
+  const isDeadRoot = pool.isLive(page) && pool.rootCount[page] > 0 && isInvalid(pool.role[page]);
+  // The TDP MMU keeps its own list.
+  return isDeadRoot && pageRules.zappedRoot === "unlisted" && mmu.tdp === undefined;
 }
 
 /** Every page is either listed, or waits to be freed, or is free; the hash finds those that are not free. */
@@ -87,7 +97,8 @@ function auditPages(mmu: Mmu, listed: ReadonlySet<PageId>, findings: string[]): 
       continue;
     }
     if (!inHash) findings.push(`Page ${page} (${describePage(mmu, page)}) is not found by the hash`);
-    if (!listed.has(page) && !waiting.has(page)) {
+    if (listed.has(page) && isUnlistedRoot(mmu, page)) findings.push(`Page ${page} is a zapped root and still listed`);
+    if (!listed.has(page) && !waiting.has(page) && !isUnlistedRoot(mmu, page)) {
       findings.push(`Page ${page} (${describePage(mmu, page)}) is lost: neither listed nor waiting to be freed`);
     }
   }
@@ -110,13 +121,13 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
   for (const vcpu of mmu.vcpus) {
     const { index } = vcpu;
     const isPae = vcpu.root === PAE_ROOTS;
-    const kept = vcpu.shadow?.previousRoots.map(({ page }) => page) ?? [];
-    for (const root of kept) {
-      if (root === NO_PAGE) continue;
-      users.set(root, (users.get(root) ?? 0) + 1);
-      if (!pool.isLive(root)) findings.push(`vCPU ${index} keeps page ${root} as root, which is free`);
+    const kept = vcpu.nested === undefined ? [] : [vcpu.nested.rootOfL1, ...vcpu.nested.kept.map(({ root }) => root)];
+    for (const { page } of vcpu.shadow?.previousRoots ?? []) {
+      if (page === NO_PAGE) continue;
+      users.set(page, (users.get(page) ?? 0) + 1);
+      if (!pool.isLive(page)) findings.push(`vCPU ${index} keeps page ${page} as root, which is free`);
     }
-    for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root]) {
+    for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root, ...kept]) {
       if (root === NO_PAGE) continue;
       users.set(root, (users.get(root) ?? 0) + 1);
       if (!pool.isLive(root)) findings.push(`vCPU ${index} has page ${root} as root, which is free`);
@@ -134,15 +145,17 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
   }
 }
 
-/** All entries: MMIO counts, links and their parents, and nothing that is neither. */
+/** All entries: MMIO counts, links and their parents, counts of mappings, and nothing that is neither. */
 function auditEntries(mmu: Mmu, findings: string[]): void {
-  const { pool } = mmu;
+  const { pool, stats } = mmu;
+  /** Mappings by level. */
+  const mappings = [0, 0, 0, 0];
   /** Entries that link each page. */
   const links = new Map<PageId, SpteId[]>();
   let pagesWithMmio = 0;
   for (let page = 0; page < pool.length; page++) {
     if (!pool.isLive(page)) continue;
-    const mmio = auditPage(mmu, page, links, findings);
+    const mmio = auditPage(mmu, page, links, mappings, findings);
     if (mmio > 0) pagesWithMmio++;
     if (pool.mmioCount[page] !== mmio) {
       findings.push(`Page ${page} counts ${pool.mmioCount[page]} MMIO sptes, and holds ${mmio}`);
@@ -152,11 +165,22 @@ function auditEntries(mmu: Mmu, findings: string[]): void {
   if (mmu.pagesWithMmio !== pagesWithMmio) {
     findings.push(`${mmu.pagesWithMmio} pages are counted to hold MMIO sptes, and ${pagesWithMmio} do`);
   }
+  const counted = [0, stats.pages_4k, stats.pages_2m, stats.pages_1g];
+  for (const level of [1, 2, 3]) {
+    if (mappings[level] === counted[level]) continue;
+    findings.push(`${counted[level]} mappings of level ${level} are counted, and ${mappings[level]} are there`);
+  }
   auditParents(mmu, links, findings);
 }
 
 /** One page's entries; returns how many MMIO sptes it holds. */
-function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, findings: string[]): number {
+function auditPage(
+  mmu: Mmu,
+  page: PageId,
+  links: Map<PageId, SpteId[]>,
+  mappings: number[],
+  findings: string[],
+): number {
   const { pool, layout } = mmu;
   const level = levelOf(pool.role[page]);
   const direct = isDirect(pool.role[page]);
@@ -178,7 +202,8 @@ function auditPage(mmu: Mmu, page: PageId, links: Map<PageId, SpteId[]>, finding
       // Somebody is about to clear it, or the page is on its way out.
     } else if (!mmu.isPresent(lo, hi)) {
       findings.push(`Page ${page}, entry ${index}: ${formatLanes(lo, hi)} is neither present nor an MMIO spte`);
-    } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
+    } else if (isLast(lo, level)) mappings[level]++;
+    else {
       const child = mmu.childOf(lo, hi);
       if (!pool.isLive(child)) findings.push(`Page ${page}, entry ${index} links page ${child}, which is free`);
       else if (levelOf(pool.role[child]) !== level - 1 || (direct && pool.gfn[child] !== gfn)) {

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { auditBooks } from "./books.ts";
+import { invalidated } from "./role.ts";
+import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 import { prepareZap } from "./zap.ts";
 
@@ -20,7 +22,11 @@ const MISTAKES: Readonly<Record<string, readonly [finding: string, spoil: (tiny:
     "3 pages are counted to hold MMIO sptes, and 2 do",
     ({ mmu }) => mmu.pagesWithMmio++,
   ],
-  "a wrong number of used pages": ["7 pages are counted as used, and 6 are listed", ({ mmu }) => mmu.pool.used++],
+  "a wrong number of used pages": ["7 pages are counted as used, and 6 are", ({ mmu }) => mmu.pool.used++],
+  "a wrong number of mappings": [
+    "2 mappings of level 2 are counted, and 0 are there",
+    ({ mmu }) => mmu.stats.pages_2m = 2,
+  ],
   "a wrong root count": ["Page 0 counts 3 users as root, and has 2", ({ mmu }) => mmu.pool.rootCount[0]++],
   "a root of the wrong level": ["has page 4 as root, of level 1", ({ mmu }) => mmu.vcpus[1].root = 4],
   "a table entry that is gone": ["no link", ({ mmu }) => mmu.pool.set(2, 1, 0, 0)],
@@ -78,4 +84,11 @@ Deno.test("auditBooks() counts no work", () => {
   auditBooks(tiny.mmu);
   assertEquals(tiny.mmu.counters.toJSON(), before);
   assert(before.sptesVisited > 0);
+});
+
+Deno.test("auditBooks() finds a zapped root that is still listed where it must not be", () => {
+  const tiny = new TinyLegacy();
+  const { mmu, vcpu } = tiny;
+  mmu.pool.role[vcpu.root] = invalidated(mmu.pool.role[vcpu.root]);
+  assertStringIncludes(auditBooks(mmu).join("\n"), `Page ${vcpu.root} is a zapped root and still listed`);
 });

@@ -60,7 +60,7 @@ export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, error
   if (!isObsoleteRoot(mmu, vcpu)) {
     if (slot === undefined) yield STAMP_MMIO_SPTE;
     const mapping: Mapping = { gfn, level: 1, slot, pfn: 0, writable: slot !== undefined && !isReadOnly(slot) };
-    adjustMapping(mmu, vcpu, mapping, vcpu.shadow === undefined ? 3 : NONPAGING_LEVEL);
+    adjustMapping(mmu, mapping, vcpu.shadow === undefined ? 3 : NONPAGING_LEVEL);
     result = directMap(mmu, vcpu, gfn, mapping, write);
   }
   yield mmu.lock.leave;

@@ -5,6 +5,7 @@ import type { Mmu } from "./mmu.ts";
 import { PFERR_PRESENT, PFERR_WRITE } from "./pferr.ts";
 import { walkShadow } from "./shadow_walk.ts";
 import { isLast, isMmuWritable, SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
+import { READS_TABLES } from "./touches.ts";
 import { sptepOf } from "./trace_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
@@ -27,6 +28,7 @@ export function fastDirectFault(
   const present = (errorCode & PFERR_PRESENT) !== 0;
   const write = (errorCode & PFERR_WRITE) !== 0;
   if (present ? !write : mmu.bits.accessed !== 0) return RetPf.INVALID;
+  mmu.execution.touched |= READS_TABLES;
   walkShadow(mmu, vcpu, Math.floor(gpa / 4096));
   const { page, index, lo, hi } = vcpu.walk;
   const result = tryFix(mmu, vcpu, gpa, write, slot);

@@ -13,7 +13,7 @@ const FAST = PFERR_PRESENT | PFERR_WRITE;
 
 /**
  * Fixes a write fault without `mmu_lock` where the entry was only write-protected for dirty logging (`fast_page_fault`,
- * 3.11 mmu.c). The compare-and-exchange is one atomic act here.
+ * 3.11 and 4.10 mmu.c). The compare-and-exchange is one atomic act here.
  *
  * @param level The level at which the fault would be mapped.
  * @returns Whether the guest may try again; if not, the fault goes the long way.
@@ -42,6 +42,8 @@ function tryFix(mmu: Mmu, vcpu: VcpuMmu, level: number): boolean {
   if (level > 1 && (lo & SPTE_LARGE) === 0) return false;
   if ((lo & SPTE_WRITABLE) !== 0) return true;
   if (!isMmuWritable(mmu.bits, lo, hi)) return false;
+  // Of a large page only one page would be marked dirty; the long way makes a small one.
+  if (vcpu.walk.level > 1 && mmu.pageRules.loggedLargePage === "write-protected") return false;
   mmu.counters.counts[Work.sptesWritten]++;
   mmu.setSpte(page, index, lo | SPTE_WRITABLE, hi);
   const gfn = mmu.pool.gfn[page] + index;

@@ -55,6 +55,14 @@ export interface FaultRules {
    * guest that flushes its TLB makes a stale MMIO spte good again. `looked-up`: it goes if there is a slot; no kernel.
    */
   readonly syncedMmioSpte: "stamped-anew" | "looked-up";
+  /**
+   * Which address the emulator takes for its operand. `walked`: what the guest's tables say (to 4.10, and unless told).
+   * `of-the-exit`: that of the exit, without a walk, where the vCPU's cache says that it is MMIO, be it an address of L2
+   * ("Use the hardware provided GPA instead of page walk", 4.11 on AMD, soon after on Intel; bug B19). `of-the-fault`: that
+   * one, MMIO or not, where it is a guest-physical address of L1 (`gpa_val`, from 4.14 on). Always only if its offset in
+   * the page is the operand's. Where there is no L2 all come to the same, but for what a walk leaves behind.
+   */
+  readonly emulatedAddress?: "walked" | "of-the-exit" | "of-the-fault";
 }
 
 /** The rules of 3.11. */
@@ -77,4 +85,5 @@ export const FAULT_RULES_6_1: FaultRules = {
   invalidSlot: "retry",
   countsAllMmioExits: true,
   misconfigurationIsFault: true,
+  emulatedAddress: "of-the-fault",
 };

@@ -3,6 +3,7 @@ import { auditBooks } from "./books.ts";
 import { changeMaxPages, getPage, makePagesAvailable } from "./get_page.ts";
 import { NO_PAGE } from "./page_pool.ts";
 import { directRole } from "./role.ts";
+import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 import { zapAllPages } from "./zap.ts";
 
@@ -75,4 +76,24 @@ Deno.test("getPage() makes pages that a zap of everything finds", () => {
   tiny.mmu.pool.rootCount.fill(0);
   tiny.run(zapAllPages(tiny.mmu));
   assertEquals(tiny.mmu.pool.used, 0);
+});
+
+Deno.test("makePagesAvailable() of 6.1 spares the root, and counts what goes", () => {
+  const tiny = new TinyLegacy();
+  const { mmu, vcpu } = tiny;
+  mmu.maxPages = 1000;
+  for (let i = 0; i < 40; i++) tiny.handle(i * 512);
+  mmu.maxPages = mmu.pool.used + 4;
+  tiny.locked(() => makePagesAvailable(mmu));
+  assertEquals([mmu.maxPages - mmu.pool.used, mmu.stats.mmu_recycled], [25, 21]);
+  assertEquals([mmu.pool.oldest, vcpu.reloadRequested, vcpu.flushRequested], [vcpu.root, false, true]);
+  tiny.locked(() => changeMaxPages(mmu, mmu.pool.used - 3));
+  assertEquals([mmu.stats.mmu_recycled, mmu.pool.used, mmu.maxPages, auditBooks(mmu)], [24, 19, 19, []]);
+});
+
+Deno.test("changeMaxPages() of 6.1 goes no lower than the roots in use", () => {
+  const tiny = new TinyLegacy();
+  tiny.handle(5);
+  tiny.locked(() => changeMaxPages(tiny.mmu, 0));
+  assertEquals([tiny.mmu.pool.used, tiny.mmu.maxPages, auditBooks(tiny.mmu)], [1, 1, []]);
 });

@@ -1,5 +1,6 @@
 import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
+import type { NestedState } from "./nested/nested_state.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { isDirect } from "./role.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
@@ -44,10 +45,20 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void 
     if (page !== NO_PAGE) hasher.add(lo).add(hi);
   }
   vcpu.shadow?.hashInto(hasher);
+  if (vcpu.nested !== undefined) hashNested(mmu, vcpu.nested, hasher);
   vcpu.cache.hashInto(hasher);
   if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
   const { reason, info1, info2, gpa } = vcpu.exit;
   hasher.add(reason).add(info1).add(info2).add(gpa);
+}
+
+function hashNested(mmu: Mmu, nested: NestedState, hasher: StateHasher): void {
+  nested.hashInto(hasher);
+  addIdentity(mmu, nested.rootOfL1, hasher);
+  for (const { eptp, root } of nested.kept) {
+    hasher.add(eptp);
+    addIdentity(mmu, root, hasher);
+  }
 }
 
 /** What a page is, whatever its number: no two live pages are the same in all of this. */

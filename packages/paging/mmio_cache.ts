@@ -15,6 +15,12 @@ export interface MmioCacheRule {
   readonly addressSpace?: "own" | "first";
   /** Nothing is remembered while the memslots are marked as in flux (since ddfd1730fd82, 5.1; bug B03 before). */
   readonly skipWhileInFlux: boolean;
+  /**
+   * What becomes of a guest-physical address of L2 that faults, while the cache holds those of L1. `compared`: as if it were
+   * one (3.12 to 4.13 or so; bug B19). `never-compared`: it matches nothing (4.19; "KVM: x86: fix use of L1 MMIO areas in
+   * nested guests"). That unless told.
+   */
+  readonly nestedGpa?: "compared" | "never-compared";
 }
 
 /**
@@ -56,6 +62,11 @@ export class MmioCache {
   /** Whether the address is the remembered page by gpa (`vcpu_match_mmio_gpa`). */
   matchesGpa(gpa: number, view: MemslotsView): boolean {
     return this.gfn !== 0 && this.gfn === Math.floor(gpa / 4096) && this.#isCurrent(view);
+  }
+
+  /** Whether an address of L2 that faulted counts as the remembered page (`mmio_info_in_cache`); see the rule. */
+  matchesNestedGpa(nestedGpa: number, view: MemslotsView): boolean {
+    return this.#rule.nestedGpa === "compared" && this.matchesGpa(nestedGpa, view);
   }
 
   /** Whether the address is the remembered page by gva (`vcpu_match_mmio_gva`). */

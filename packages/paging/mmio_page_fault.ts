@@ -38,7 +38,7 @@ export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Prot
       vcpu.index,
       gpa,
       gpa / 2 ** 32,
-      shadowsTables(vcpu) ? 0 : 1,
+      isDirect(vcpu) ? 1 : 0,
       gva,
       gfn,
       generation,
@@ -52,7 +52,7 @@ export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Prot
 
 function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult> {
   const { counts } = mmu.counters;
-  const direct = !shadowsTables(vcpu);
+  const direct = isDirect(vcpu);
   yield CHECK_MMIO_CACHE;
   if (matchesMmioCache(mmu, vcpu, gpa)) {
     counts[Work.mmioCacheHits]++;
@@ -84,13 +84,19 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     : MmioFault.BUG;
 }
 
-/** Whether a vCPU's faults are for linear addresses, whose guest tables are shadowed (`!direct_map`). */
+/** Whether KVM shadows guest tables for what a vCPU runs: linear addresses by its own, or L1's EPT (`!direct_map`). */
 export function shadowsTables(vcpu: VcpuMmu): boolean {
   return vcpu.shadow !== undefined && !vcpu.shadow.nonpaging;
+}
+
+/** Whether the addresses of a vCPU's faults are not linear ones (`direct_map || mmu_is_nested`). */
+function isDirect(vcpu: VcpuMmu): boolean {
+  return !shadowsTables(vcpu) || vcpu.inL2;
 }
 
 /** Whether a fault is for the page in the vCPU's MMIO cache (`quickly_check_mmio_pf`, `is_mmio_page_fault`). */
 export function matchesMmioCache(mmu: Mmu, vcpu: VcpuMmu, address: number): boolean {
   const slots = mmu.cacheSlotsOf(vcpu);
+  if (vcpu.inL2) return vcpu.cache.matchesNestedGpa(address, slots);
   return shadowsTables(vcpu) ? vcpu.cache.matchesGva(address, slots) : vcpu.cache.matchesGpa(address, slots);
 }

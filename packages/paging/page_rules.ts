@@ -23,7 +23,10 @@ export interface PageRules {
    * it sets the `dirty-bit` (page modification logging).
    */
   readonly dirtyLog: "write-protected" | "dirty-bit";
-  /** What becomes of a large mapping whose slot logs dirty pages: it goes (3.11), or loses write access like others (6.1). */
+  /**
+   * What becomes of a large mapping whose slot logs dirty pages: it goes (3.11), or loses write access like others, and the
+   * first write drops it (4.10, 6.1).
+   */
   readonly loggedLargePage: "dropped" | "write-protected";
   /**
    * When the end of a memslot update sets the limit of shadow pages, and takes write access from a slot that logs dirty
@@ -31,12 +34,15 @@ export interface PageRules {
    * flags change (6.1).
    */
   readonly commit: "always" | "by-change";
-  /** Whether mappings go that a large page could stand for, once a slot logs dirty pages no more (4.10 and 6.1; not in 3.11). */
-  readonly collapses: boolean;
+  /**
+   * Which mappings go once a slot logs dirty pages no more. `none` (3.11). `of-huge-pages`: those of 4 KiB whose host page is
+   * larger, whatever the slot allows (4.10). `collapsible`: those that a large page could stand for (6.1).
+   */
+  readonly collapses: "none" | "of-huge-pages" | "collapsible";
   /**
    * Which change of a mapping that stays is flushed. `write-lost`: of one that the guest could write and now cannot (3.11).
    * `state-lost`: also of one that could have become writable, for stale TLB entries may say so, and when accessed or dirty
-   * bits are taken (`mmu_spte_update`, 6.1).
+   * bits are taken (`mmu_spte_update`, 4.10 and 6.1).
    */
   readonly flushedUpdate: "write-lost" | "state-lost";
   /** Whether direct pages have EFER.NX in their role (`kvm_calc_tdp_mmu_root_page_role`, 6.1). Only tracepoints show it. */
@@ -52,9 +58,17 @@ export const PAGE_RULES_3_11: PageRules = {
   dirtyLog: "write-protected",
   loggedLargePage: "dropped",
   commit: "always",
-  collapses: false,
+  collapses: "none",
   flushedUpdate: "write-lost",
   directNx: false,
+};
+
+/** The rules of 4.10, and of 4.19. */
+export const PAGE_RULES_4_10: PageRules = {
+  ...PAGE_RULES_3_11,
+  loggedLargePage: "write-protected",
+  collapses: "of-huge-pages",
+  flushedUpdate: "state-lost",
 };
 
 /** The rules of 6.1, and of 6.12. */
@@ -66,7 +80,7 @@ export const PAGE_RULES_6_1: PageRules = {
   dirtyLog: "write-protected",
   loggedLargePage: "write-protected",
   commit: "by-change",
-  collapses: true,
+  collapses: "collapsible",
   flushedUpdate: "state-lost",
   directNx: true,
 };

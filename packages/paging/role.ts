@@ -15,6 +15,8 @@ const EFER_NX = 1 << 12;
 const CR0_WP = 1 << 13;
 const SMEP_AND_NOT_WP = 1 << 14;
 const SMAP_AND_NOT_WP = 1 << 15;
+const AD_DISABLED = 1 << 16;
+const GUEST_MODE = 1 << 17;
 /** The byte on top is the address space: 1 in system management mode. */
 const SMM_SHIFT = 24;
 
@@ -98,6 +100,16 @@ export function directShadowRole(base: Role, level: number, access: number): Rol
 /** Whether the page shadows a table of 4-byte entries. */
 export function hasFourByteGptes(role: Role): boolean {
   return (role & FOUR_BYTE_GPTES) !== 0;
+}
+
+/**
+ * The part of a role that all pages have in common that shadow L1's EPT for L2 (`kvm_calc_shadow_ept_root_page_role`).
+ *
+ * @param fourByteGptes Whether it says that entries have 4 bytes, though those of EPT have 8.
+ * @param guestMode Whether it says that the page is for L2. @param adDisabled That L1's EPT has no accessed and dirty bits.
+ */
+export function nestedBaseRole(fourByteGptes: boolean, guestMode: boolean, adDisabled: boolean): Role {
+  return (fourByteGptes ? FOUR_BYTE_GPTES : 0) | (guestMode ? GUEST_MODE : 0) | (adDisabled ? AD_DISABLED : 0);
 }
 
 /** Which part of a guest table the page shadows, if that has entries of 4 bytes: 0 to 3. */

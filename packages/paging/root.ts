@@ -1,14 +1,15 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { getPage, makePagesAvailable } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
+import { dropKeptRoots } from "./nested/switch_level.ts";
 import { NO_PAGE } from "./page_pool.ts";
-import { directRole, isInvalid } from "./role.ts";
+import { directRole } from "./role.ts";
 import { dropTdpRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import { dropPreviousRoots } from "./shadow/previous_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
-import { commitZap, prepareZap } from "./zap.ts";
+import { commitZap, putRoot } from "./zap.ts";
 import { READS_REQUESTS, READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */
@@ -22,7 +23,7 @@ export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
  * 6.1). The roots of a guest that is not in long mode count as such as long as the vCPU is asked to reload them.
  */
 export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  mmu.execution.touched |= READS_TABLES;
+  mmu.execution.touched |= vcpu.root === PAE_ROOTS ? READS_REQUESTS : READS_TABLES;
   if (vcpu.root === PAE_ROOTS) return vcpu.reloadRequested;
   return vcpu.root === NO_PAGE || mmu.isObsolete(vcpu.root);
 }
@@ -38,6 +39,7 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     vcpu.reloadRequested = false;
     if (frees) yield* freeRoot(mmu, vcpu);
     yield* dropPreviousRoots(mmu, vcpu, mmu.pageRules.validGeneration === "counted" ? "all" : "obsolete");
+    if (vcpu.nested !== undefined) yield* dropKeptRoots(mmu, vcpu.nested);
   }
   if (vcpu.syncRequested) {
     vcpu.syncRequested = false;
@@ -100,10 +102,8 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const root = vcpu.root;
   vcpu.root = NO_PAGE;
   mmu.execution.touched |= WRITES_TABLES;
-  if (--mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) {
-    prepareZap(mmu, root);
-    commitZap(mmu);
-  }
+  putRoot(mmu, root);
+  commitZap(mmu);
   yield mmu.lock.leave;
 }
 

@@ -9,6 +9,7 @@ import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { RetPf } from "./ret_pf.ts";
 import type { Mapping } from "./set_leaf.ts";
+import { writesUpperTable } from "./shadow/write_tracking.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
@@ -33,6 +34,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   }
   const gfn = Math.floor(gpa / 4096);
   const write = (errorCode & PFERR_WRITE) !== 0;
+  if (writesUpperTable(mmu, vcpu, gfn, errorCode)) return 1;
 
   yield LOOK_UP_SLOT;
   const levelSlot = mmu.slotOf(vcpu, gfn);

@@ -1,5 +1,6 @@
 import type { GuestExit, GuestPaging } from "./backend.ts";
 import { MmioCache, type MmioCacheRule } from "./mmio_cache.ts";
+import type { NestedState } from "./nested/nested_state.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { Tlb } from "./tlb.ts";
@@ -32,8 +33,10 @@ export class VcpuMmu {
   reloadRequested = false;
   /** `KVM_REQ_MMU_SYNC`: bring shadow pages up to date before the guest runs on. */
   syncRequested = false;
-  /** What it has beside if its processor has no two-dimensional paging. */
-  readonly shadow: ShadowContext | undefined;
+  /** What it has beside while KVM shadows its guest's tables: without two-dimensional paging always, with it in L2. */
+  shadow: ShadowContext | undefined;
+  /** What it needs to run a guest of its guest, where the kernel allows that. */
+  nested: NestedState | undefined;
   /** The last MMIO page. */
   readonly cache: MmioCache;
   /** Its translations. */
@@ -42,8 +45,8 @@ export class VcpuMmu {
   rip = 0;
   /** Its last exit. */
   readonly exit: GuestExit = { reason: 0, info1: 0, info2: 0, gpa: 0 };
-  /** The guest's own paging. */
-  readonly guestPaging: GuestPaging;
+  /** The own paging of the guest that runs, L1 or L2. */
+  guestPaging: GuestPaging;
   /** The last walk of the shadow tables. */
   readonly walk: ShadowWalk = { page: NO_PAGE, index: 0, level: 0, lo: 0, hi: 0 };
 
@@ -59,6 +62,12 @@ export class VcpuMmu {
     this.index = index;
     this.guestPaging = guestPaging;
     this.shadow = shadow;
+    this.nested = undefined;
     this.cache = new MmioCache(cacheRule);
+  }
+
+  /** Whether it runs L2, so that addresses that fault are guest-physical ones of L2 (`mmu_is_nested`). */
+  get inL2(): boolean {
+    return this.nested !== undefined && this.nested.active;
   }
 }

@@ -65,6 +65,11 @@ function forgetTable(mmu: Mmu, page: PageId): void {
   shadow.floods.delete(page);
 }
 
+/** A vCPU uses a page as root no more; if it was zapped meanwhile and nobody else uses it, it goes. Under `mmu_lock`. */
+export function putRoot(mmu: Mmu, root: PageId): void {
+  if (--mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) prepareZap(mmu, root);
+}
+
 /** Frees the pages that wait, after one flush for all of them (`kvm_mmu_commit_zap_page`). Under `mmu_lock`. */
 export function commitZap(mmu: Mmu): void {
   mmu.execution.touched |= WRITES_TABLES;

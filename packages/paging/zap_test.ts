@@ -1,11 +1,13 @@
 import { type Lock, LockNotHeldError, type Step, Work } from "@mmu-lab/protocol";
+import type { TraceEvent } from "@mmu-lab/tracing";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { NO_PAGE, type PageId } from "./page_pool.ts";
 import { isInvalid, levelOf } from "./role.ts";
 import { freeRoot, prepareEntry } from "./root.ts";
+import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
-import { commitZap, prepareZap, zapAllPages } from "./zap.ts";
+import { commitZap, prepareZap, zapAllAtEnd, zapAllPages } from "./zap.ts";
 
 /** An MMU with `tables` level-1 tables, and so 3 pages more. */
 function populated(tables: number): TinyMmu {
@@ -143,3 +145,39 @@ Deno.test("zapAllPages() zaps MMIO sptes with their pages", () => {
 function givesBack(lock: Lock, step: Step): boolean {
   return step === lock.release || step === lock.leave;
 }
+
+Deno.test("zapAllPages() of 6.1 takes a root in use off the list, and goes between two generations", () => {
+  const tiny = new TinyLegacy();
+  const { mmu, vcpu } = tiny;
+  const { pool } = mmu;
+  tiny.slot();
+  tiny.handle(5);
+  const { root } = vcpu;
+  const serial = pool.serial[root];
+  tiny.run(zapAllPages(mmu));
+  assertEquals([mmu.validGen, pool.newest, pool.used, isInvalid(pool.role[root])], [1, NO_PAGE, 1, true]);
+  assertEquals([mmu.stats.mmu_shadow_zapped, mmu.stats.pages_4k, auditBooks(mmu)], [4, 0, []]);
+  // The same generation again: the old root must not be taken for a valid page.
+  tiny.run(zapAllPages(mmu));
+  assertEquals([mmu.validGen, mmu.isObsolete(root)], [0, true]);
+  tiny.run(prepareEntry(mmu, vcpu));
+  assert(pool.serial[vcpu.root] !== serial);
+  assertEquals([pool.used, mmu.stats.mmu_shadow_zapped, auditBooks(mmu)], [1, 5, []]);
+});
+
+Deno.test("zapAllAtEnd() zaps the newest first, and leaves the roots to their vCPUs", () => {
+  const order: number[] = [];
+  const sink = {
+    on: true,
+    emit: ({ name }: TraceEvent, _vcpu: number, ...args: number[]) => {
+      if (name === "kvm_mmu_prepare_zap_page") order.push(args[1]);
+    },
+  };
+  const tiny = new TinyLegacy({ trace: sink });
+  const { mmu, vcpu } = tiny;
+  for (const gfn of [0, 512]) tiny.handle(gfn);
+  tiny.run(zapAllAtEnd(mmu));
+  assertEquals([order[0], order.length, mmu.pool.used, auditBooks(mmu)], [512, 5, 1, []]);
+  tiny.run(freeRoot(mmu, vcpu));
+  assertEquals([order.length, mmu.pool.used, auditBooks(mmu)], [6, 0, []]);
+});

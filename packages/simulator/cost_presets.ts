@@ -43,6 +43,7 @@ const SLOT_SEARCH = "d4ae84a02bc6 (I. Mammedov, 2014)";
 /** What does not differ between the presets: choices, and what was reckoned without regard to the processor. */
 const COMMON = {
   walkReferences: choice(20, "a cache hit between L2 and L3"),
+  guestWalks: EVENT,
   gptesRead: choice(40, "finding the slot that was found last, and a load from user memory between L2 and L3"),
   tlbHits: choice(0, "part of the guest's own time"),
   tlbFlushes: choice(500, "INVEPT or a new ASID, and the misses that follow"),
@@ -53,6 +54,8 @@ const COMMON = {
   mmioSptesMarked: choice(20, "a store to an entry in the cache"),
   mmioSptesZapped: choice(20, "a store to an entry in the cache"),
   slowFaults: choice(500, "filling the memory caches, host frame lookup, mmu_notifier check"),
+  gptesWritten: EVENT,
+  pagesUnsynced: EVENT,
   pagesSynced: choice(200, "a page of 512 entries, most of them empty; its gptesRead and sptesWritten count beside"),
   sptesVisited: choice(3, "a scan in order through the cache: about 1 ns, as bench/limit measures in C"),
   sptesWritten: choice(40, "a store to an entry, and its rmap"),

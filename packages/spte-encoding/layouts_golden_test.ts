@@ -104,6 +104,45 @@ const GOLDEN: Record<string, readonly Golden[]> = {
       reads: { access: 6 },
     },
   ],
+  "other eras, worked out by hand": [
+    {
+      layout: "linux_3_17_shadow",
+      gfn: 0xfee00,
+      access: 7,
+      generation: 0xfff6a,
+      spte: "0xffffff00fee00daf",
+      reads: { access: 6 },
+    },
+    {
+      layout: "linux_4_19_shadow",
+      gfn: 0xfee00,
+      access: 7,
+      generation: 0xfff6a,
+      spte: "0x7ff800f8fee00daf",
+      reads: { access: 6 },
+    },
+    // No L1TF bug on AMD; the cache of a Haswell uses 44 bits.
+    {
+      layout: "linux_4_19_152_shadow",
+      gfn: 0xfee00,
+      access: 6,
+      generation: 0xfff6a,
+      spte: "0x7ff80000fee00daf",
+    },
+    { layout: "linux_4_19_152_ept", host: HASWELL, gfn: 0xa810000, generation: 2, spte: "0x40001fa81000000e" },
+    { layout: "linux_5_1_ept", gfn: 0xfee00, generation: 2, spte: "0x402000f8fee00016" },
+    { layout: "linux_5_1_shadow", gfn: 0xfee00, access: 6, generation: 2, spte: "0x402800f8fee00017" },
+    // B07: the upper field repeats the lower bits, and from 1024 on the number does not come back.
+    {
+      layout: "linux_5_1_ept",
+      gfn: 0xfee00,
+      generation: 0x400,
+      spte: "0x400000f8fee00006",
+      reads: { generation: 0 },
+    },
+    { layout: "linux_5_11_ept", gfn: 0xfee00, generation: 0x12345, spte: "0x24700000fee00a2e" },
+    { layout: "linux_5_11_shadow", gfn: 0xfee00, access: 6, generation: 0x12345, spte: "0x24780000fee00a2f" },
+  ],
   "recorded on 3.11": [
     { layout: "linux_3_11_ept", gfn: 0xd0000, generation: 0x7ff6b, spte: "0xfff00000d0000b5e" },
     { layout: "linux_3_11_ept", gfn: 0xd0000, generation: 0x7ff6c, spte: "0xfff00000d0000b66" },

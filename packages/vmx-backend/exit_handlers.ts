@@ -1,4 +1,12 @@
-import { handleMmioPageFault, MmioFault, type Mmu, mmuPageFault, PFERR_RSVD, type VcpuMmu } from "@mmu-lab/paging";
+import {
+  contextOf,
+  handleMmioPageFault,
+  MmioFault,
+  type Mmu,
+  mmuPageFault,
+  PFERR_RSVD,
+  type VcpuMmu,
+} from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
 import { EPT_MISCONFIG_RET, KVM_PAGE_FAULT } from "@mmu-lab/tracing";
 import { type ErrorCodeRule, isInvalidQualification, violationErrorCode } from "./exit_qualification.ts";
@@ -27,6 +35,8 @@ export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule
   const { gpa, info1, reason } = vcpu.exit;
   if (isInvalidQualification(info1)) throw new UnknownExitError(reason, gpa);
   if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, gpa, gpa / 2 ** 32, info1);
+  // What an exit to L1 will say of the access, if it comes to one (arch.exit_qualification).
+  if (vcpu.inL2) contextOf(vcpu).walk.exitQualification = info1;
   return yield* mmuPageFault(mmu, vcpu, gpa, violationErrorCode(info1, rule));
 }
 

@@ -104,13 +104,17 @@ export class ScenarioBuilder {
     );
   }
 
-  /** The scenario. */
-  build(name: string, description: string, maxShadowPages?: number): Scenario {
+  /**
+   * The scenario.
+   *
+   * @param cr3 Of a guest with page tables, which operations so far have put into its memory.
+   */
+  build(name: string, description: string, maxShadowPages?: number, cr3?: number): Scenario {
     return {
       version: 1,
       name,
       description,
-      guest: "flat",
+      ...(cr3 === undefined ? { guest: "flat" } : { guest: "paged", cr3 }),
       hostMemory: this.#regions,
       ...(maxShadowPages === undefined ? {} : { maxShadowPages }),
       operations: this.#operations,

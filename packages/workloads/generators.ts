@@ -1,9 +1,11 @@
 import { FIRST_TOUCH, MANY_PAGES, MMIO_HIT, REFAULT } from "./_device_workloads.ts";
+import { PROCESSES_WORKLOAD } from "./_guest_workloads.ts";
 import { HOTPLUG, RANDOM, VGA_TOGGLE, WRAP } from "./_memslot_workloads.ts";
 import type { Workload } from "./workload.ts";
 
 /**
- * The generated workloads by name. All are for the flat guest, and the same options give the same scenario.
+ * The generated workloads by name. The same options give the same scenario. All are for the flat guest, but for
+ * `processes`, whose guest has page tables of its own.
  *
  * | Name | What it shows |
  * |---|---|
@@ -14,6 +16,7 @@ import type { Workload } from "./workload.ts";
  * | `hotplug` | deletes, which zap everything whatever the strategy: strategies should differ little |
  * | `vga-toggle` | the same gfns as MMIO and as RAM by turns: a strategy that forgets too little is caught |
  * | `wrap` | the wrap of the generation in 3.11, which every VM meets early; later kernels do not wrap here |
+ * | `processes` | what shadow paging costs a guest that changes its page tables, beside what strategies cost |
  * | `random` | no story: food for checks |
  *
  * In 3.10 only creates and moves walk, so the updates of the storms are creates; a delete zaps everything in every kernel
@@ -36,5 +39,6 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   "hotplug": HOTPLUG,
   "vga-toggle": VGA_TOGGLE,
   "wrap": WRAP,
+  "processes": PROCESSES_WORKLOAD,
   "random": RANDOM,
 };

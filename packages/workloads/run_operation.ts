@@ -1,6 +1,7 @@
 import {
   type AccessOutcome,
   FLAT_GUEST,
+  type Guest,
   IDENTITY_GUEST,
   IDENTITY_SLOT,
   IDENTITY_TABLES,
@@ -9,6 +10,7 @@ import {
   type VmOptions,
 } from "@mmu-lab/machine";
 import { MEM_LOG_DIRTY_PAGES, type MemoryRegion } from "@mmu-lab/memslots";
+import { PAGING_4_LEVEL } from "@mmu-lab/paging";
 import { RECORDER_4K_GUEST, RECORDER_GUEST, RECORDER_USERSPACE } from "./recorder_guest.ts";
 import type { BulkFlagsOperation, Operation, Scenario } from "./scenario.ts";
 
@@ -37,16 +39,28 @@ export function vmForScenario(
 ): Vm {
   const shadowsFlat = scenario.guest === "flat" && profile.backend().shadowsGuestTables === true;
   const vm = new Vm(profile, {
-    ...(scenario.guest === "flat" ? { guest: shadowsFlat ? IDENTITY_GUEST : FLAT_GUEST } : {
-      guest: scenario.guest === "recorder" ? RECORDER_GUEST : RECORDER_4K_GUEST,
-      userspace: RECORDER_USERSPACE,
-    }),
+    guest: shadowsFlat ? IDENTITY_GUEST : guestOf(scenario),
+    ...(scenario.guest.startsWith("recorder") ? { userspace: RECORDER_USERSPACE } : {}),
     hostMemory: shadowsFlat ? [...scenario.hostMemory, IDENTITY_TABLES] : scenario.hostMemory,
     ...(scenario.maxShadowPages === undefined ? {} : { maxShadowPages: scenario.maxShadowPages }),
     ...options,
   });
   if (shadowsFlat) vm.memslot(IDENTITY_SLOT);
   return vm;
+}
+
+/** The guest of a scenario. With two-dimensional paging nobody looks at the tables of one that has some. */
+function guestOf({ guest, cr3 = 0 }: Scenario): Guest {
+  switch (guest) {
+    case "flat":
+      return FLAT_GUEST;
+    case "paged":
+      return { ...FLAT_GUEST, tables: { cr3, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true } } };
+    case "recorder":
+      return RECORDER_GUEST;
+    case "recorder-4k":
+      return RECORDER_4K_GUEST;
+  }
 }
 
 /**
@@ -76,6 +90,24 @@ export function runOperation(vm: Vm, operation: Operation): OperationResult {
       return { ret: 0 };
     case "host-write":
       vm.writeHost(operation.hva, BigInt(operation.value));
+      return { ret: 0 };
+    case "load-cr3":
+      vm.loadCr3(operation.vcpu, operation.cr3);
+      return { ret: 0 };
+    case "invlpg":
+      vm.invlpg(operation.vcpu, operation.gva);
+      return { ret: 0 };
+    case "enter-l2":
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      vm.enterL2(operation.vcpu, operation.eptp ?? 0);
+      return { ret: 0 };
+    case "leave-l2":
+      // An access may have left L2 by itself.
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      return { ret: 0 };
+    case "invept":
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      vm.invept(operation.vcpu, operation.eptp);
       return { ret: 0 };
     case "vcpu-create":
       vm.createVcpu();

@@ -67,6 +67,52 @@ export interface HostWriteOperation {
   readonly value: string;
 }
 
+/**
+ * The guest loads CR3: the address of other page tables. An exit where KVM shadows the guest's tables, and nothing that KVM
+ * sees elsewhere.
+ */
+export interface LoadCr3Operation {
+  /** Its kind of operation. */
+  readonly op: "load-cr3";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** Guest-physical address of the outermost table, a multiple of 4096. */
+  readonly cr3: number;
+}
+
+/** The guest forgets the translation of one address (`INVLPG`); an exit where loading CR3 is one. */
+export interface InvlpgOperation {
+  /** Its kind of operation. */
+  readonly op: "invlpg";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** The address. */
+  readonly gva: number;
+}
+
+/**
+ * A vCPU goes from the guest, L1, to a guest of its guest, L2, or back; accesses are then of the one that runs. One that
+ * L1's EPT does not allow leaves L2 by itself. For profiles with nested paging.
+ */
+export interface SwitchLevelOperation {
+  /** Its kind of operation. */
+  readonly op: "enter-l2" | "leave-l2";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** For `enter-l2`: the EPTP in L1's VMCS, the guest-physical address of an EPT and 0x1e. */
+  readonly eptp?: number;
+}
+
+/** L1 flushes what its vCPU remembers of its EPTs (`INVEPT`). */
+export interface InveptOperation {
+  /** Its kind of operation. */
+  readonly op: "invept";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** Of which EPT; of all unless told. */
+  readonly eptp?: number;
+}
+
 /** A vCPU is created, started (it runs to its first hand-over to user space), or the VM is destroyed. */
 export interface LifeOperation {
   /** Its kind of operation. */
@@ -84,6 +130,10 @@ export type Operation =
     | DirtyLogOperation
     | SetSmmOperation
     | HostWriteOperation
+    | LoadCr3Operation
+    | InvlpgOperation
+    | SwitchLevelOperation
+    | InveptOperation
     | LifeOperation
   )
   & {
@@ -102,9 +152,13 @@ export interface Scenario {
   /**
    * The guest: `flat` has paging off and no code; `recorder` is the guest of the recordings, whose page-table walks and
    * instruction fetches touch memory too; `recorder-4k` is the same with page tables for pages of 4 KiB in its memory,
-   * which profiles with shadow paging shadow.
+   * which profiles with shadow paging shadow. `paged` is the flat guest in long mode: page tables that the scenario puts
+   * into its memory, and that the guest may change, map what is accessed to itself. Profiles with shadow paging shadow
+   * them; others run it as `flat`, where all it does is the same but for its tables.
    */
-  readonly guest: "flat" | "recorder" | "recorder-4k";
+  readonly guest: "flat" | "paged" | "recorder" | "recorder-4k";
+  /** CR3 of the guest `paged` as its vCPUs start: guest-physical address of the outermost table, a multiple of 4096. */
+  readonly cr3?: number;
   /** Host memory that is set aside for slots. */
   readonly hostMemory: readonly HostRegion[];
   /**

@@ -6,6 +6,7 @@ const SCENARIO_KEYS: readonly (keyof Scenario)[] = [
   "name",
   "description",
   "guest",
+  "cr3",
   "hostMemory",
   "maxShadowPages",
   "operations",
@@ -23,6 +24,11 @@ const MEMBERS: Readonly<Record<Operation["op"], readonly string[]>> = {
   "get-dirty-log": ["id"],
   "set-smm": ["vcpu", "on"],
   "host-write": ["hva", "value"],
+  "load-cr3": ["vcpu", "cr3"],
+  "invlpg": ["vcpu", "gva"],
+  "enter-l2": ["vcpu", "eptp"],
+  "leave-l2": ["vcpu"],
+  "invept": ["vcpu", "eptp"],
   "vcpu-create": ["vcpu"],
   "vcpu-start": ["vcpu"],
   "vm-destroy": ["vcpu"],
@@ -84,7 +90,7 @@ function checkHostMemory(value: unknown): void {
 }
 
 function checkAccess(place: string, operation: JsonObject, op: string, state: State): void {
-  const isRecorder = state.guest !== "flat";
+  const isRecorder = state.guest.startsWith("recorder");
   const size = integerAt(`${place}.size`, operation["size"], 1, 8);
   const sizes = op === "rmw" ? [4] : [1, 2, 4, 8];
   if (isRecorder && !sizes.includes(size)) {
@@ -171,6 +177,23 @@ function checkOperation(place: string, value: unknown, state: State): void {
     case "host-write":
       checkHostWrite(place, operation);
       break;
+    case "load-cr3":
+    case "invlpg":
+      checkVcpu(place, operation, state);
+      if (state.guest !== "paged") {
+        fail(`${place}.op`, `is "${op}", and the guest is "${state.guest}"`, 'use the guest "paged"');
+      }
+      if (op === "invlpg") integerAt(`${place}.gva`, operation["gva"], 0, GPA_END - 1);
+      else pageMultipleAt(`${place}.cr3`, operation["cr3"], 0, GPA_END - 4096);
+      break;
+    case "enter-l2":
+    case "leave-l2":
+    case "invept":
+      checkVcpu(place, operation, state);
+      if (op === "enter-l2" || operation["eptp"] !== undefined) {
+        integerAt(`${place}.eptp`, operation["eptp"], 0, GPA_END - 1);
+      }
+      break;
     case "get-dirty-log":
       break;
   }
@@ -209,7 +232,9 @@ export function validateScenario(value: unknown): Scenario {
   }
   stringAt("name", scenario["name"]);
   if (scenario["description"] !== undefined) stringAt("description", scenario["description"]);
-  const guest = oneOf("guest", scenario["guest"], ["flat", "recorder", "recorder-4k"]);
+  const guest = oneOf("guest", scenario["guest"], ["flat", "paged", "recorder", "recorder-4k"]);
+  if (guest === "paged") pageMultipleAt("cr3", scenario["cr3"], 0, GPA_END - 4096);
+  else if (scenario["cr3"] !== undefined) fail("cr3", `is for the guest "paged", not "${guest}"`, "leave it out");
   checkHostMemory(scenario["hostMemory"]);
   if (scenario["maxShadowPages"] !== undefined) integerAt("maxShadowPages", scenario["maxShadowPages"], 64, U32);
   const state: State = { guest, vcpus: 0, started: new Set(), slots: new Set(), destroyed: false };

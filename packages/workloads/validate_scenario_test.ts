@@ -27,7 +27,7 @@ Deno.test("validateScenario() rejects what is no scenario", () => {
   }
   rejects({ version: 2 }, "version", "version is 2; write 1");
   rejects({ name: "" }, "name", 'name is ""; write some text');
-  rejects({ guest: "linux" }, "guest", 'guest is "linux"; write one of: "flat", "recorder"');
+  rejects({ guest: "linux" }, "guest", 'guest is "linux"; write one of: "flat", "paged", "recorder"');
   rejects({ opertions: [] }, "opertions", "opertions is no part of a scenario here; remove it, or use one of: version");
   rejects({ operations: undefined }, "operations", "operations is missing; write an array");
   rejects({ maxShadowPages: 0.5 }, "maxShadowPages", "write a whole number from 64");
@@ -81,4 +81,32 @@ Deno.test("validateScenario() knows what the recorder's guest can do", () => {
   rejected([...start, { ...READ, size: 3 }], "operations[2].size", "write 1 or 2 or 4 or 8");
   rejected([...start, { ...READ, op: "rmw", size: 8 }], "operations[2].size", 'write 4, or use the guest "flat"');
   rejected([...start, { ...READ, gva: 2 ** 40 }], "operations[2].gva", "from 0 to 1099511627772");
+});
+
+Deno.test("validateScenario() wants CR3 of a guest with page tables, and of no other", () => {
+  const paged = { ...GOOD, guest: "paged", cr3: 0x1000 };
+  const operations = [...START, { op: "load-cr3", vcpu: 0, cr3: 0x2000 }, { op: "invlpg", vcpu: 0, gva: 0x5008 }];
+  assertEquals(validateScenario({ ...paged, operations }) as unknown, { ...paged, operations });
+  rejects({ guest: "paged" }, "cr3", "cr3 is missing");
+  rejects({ guest: "paged", cr3: 0x1008 }, "cr3", "write a multiple of 4096");
+  rejects({ cr3: 0x1000 }, "cr3", 'is for the guest "paged", not "flat"; leave it out');
+  rejectsOperations([...START, { op: "invlpg", vcpu: 0, gva: 0 }], "operations[1].op", 'use the guest "paged"');
+  const wrong = (operation: unknown, place: string, message: string) =>
+    rejects({ guest: "paged", cr3: 0x1000, operations: [...START, operation] }, `operations[1].${place}`, message);
+  wrong({ op: "load-cr3", vcpu: 0, cr3: 8 }, "cr3", "write a multiple of 4096");
+  wrong({ op: "load-cr3", vcpu: 1, cr3: 0 }, "vcpu", "does not exist");
+  wrong({ op: "invlpg", vcpu: 0, gva: -1 }, "gva", "write a whole number from 0");
+});
+
+Deno.test("validateScenario() wants an EPTP to enter L2, and need not have one to flush", () => {
+  const operations = [
+    ...START,
+    { op: "enter-l2", vcpu: 0, eptp: 0x101e },
+    { op: "leave-l2", vcpu: 0 },
+    { op: "invept", vcpu: 0 },
+    { op: "invept", vcpu: 0, eptp: 0x101e },
+  ];
+  assertEquals(validateScenario({ ...GOOD, operations }) as unknown, { ...GOOD, operations });
+  rejectsOperations([...START, { op: "enter-l2", vcpu: 0 }], "operations[1].eptp", "is missing");
+  rejectsOperations([...START, { op: "leave-l2", vcpu: 1 }], "operations[1].vcpu", "does not exist");
 });

@@ -16,6 +16,16 @@ export interface BugFix {
   readonly subject: string;
 }
 
+/** Numbers of the memslots with which a bug shows, if a kernel has it. */
+export interface BugNumbers {
+  /** After how many updates the number is the same again; after as many as the kernel's bits allow unless told. */
+  readonly updatesInAll?: number;
+  /** Which update, counted from when the vCPUs are there, takes it over the wrap; as the kernel has it unless told. */
+  readonly wrapAt?: number;
+  /** Whether it begins so that the next update takes it beyond the bits that an spte keeps, if those are too few. */
+  readonly beforeTheTop?: boolean;
+}
+
 /** A bug of KVM's MMIO caching, as history or derivation has it (facts sheet, section 5). */
 export interface Bug {
   /** Its number in the facts sheet, such as `B04`. */
@@ -30,12 +40,16 @@ export interface Bug {
   readonly note?: string;
   /** The property that it breaks, as the message of the violation begins. */
   readonly breaks: string;
+  /** The same in kernels on other processors, where it begins in another way. */
+  readonly breaksElsewhere?: readonly string[];
   /** A kernel that has the bug: the fixed one, but for what was wrong. */
   readonly profile: () => Profile;
   /** The same kernel with the fix. */
   readonly fixed: () => Profile;
   /** Where it shows. */
   readonly scenario: CheckScenario;
+  /** What the scenario needs of the numbers of a kernel; nothing unless told. */
+  readonly numbers?: BugNumbers;
   /** When a memslot change counts as made, and how many exits an access may cause; as usual unless told. */
   readonly world?: VmWorldOptions;
 }

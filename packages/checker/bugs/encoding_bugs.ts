@@ -125,6 +125,7 @@ export const ENCODING_BUGS: readonly Bug[] = [
     profile: () => before512(ERAS.G7, layoutOf510),
     fixed: () => before512(ERAS.G7, () => mmioLayout("linux_5_11_ept")),
     scenario: UPDATE_ELSEWHERE,
+    numbers: { beforeTheTop: true },
   },
   {
     id: "B08",

@@ -58,6 +58,7 @@ export const RACE_BUGS: readonly Bug[] = [
     profile: () => wrapZapping("walk-with-breaks"),
     fixed: () => wrapZapping("everything"),
     scenario: WRAP_BESIDE_ENDLESS,
+    numbers: { updatesInAll: 4, wrapAt: 3 },
   },
   {
     id: "B10",
@@ -77,6 +78,7 @@ export const RACE_BUGS: readonly Bug[] = [
     kernels: "3.11 to 4.2",
     fixedBy: { commit: undefined, subject: "the test for reserved bits in 4.3 or 4.4" },
     breaks: "KVM_EXIT_UNKNOWN",
+    breaksElsewhere: ["KVM_RUN fails with -1"],
     profile: () => linux44({ faultRules: FAULT_RULES_3_11 }),
     fixed: linux44,
     scenario: CREATE_USED_BY_BOTH,

@@ -37,6 +37,7 @@ const BY_WRITE = PFERR_WRITE;
 const BY_USER = PFERR_USER;
 const BY_FETCH = PFERR_FETCH;
 const PRESENT = PFERR_PRESENT;
+const GUEST_WALKS = Work.guestWalks;
 const GPTES_READ = Work.gptesRead;
 const PLACE_SHIFT = Place.SHIFT;
 const PTE_LO = Place.PTE_LO;
@@ -52,8 +53,8 @@ const TABLE_ACCESS = PFERR_USER | PFERR_WRITE;
  * the caller to know.
  *
  * Emits `kvm_mmu_pagetable_walk`, then `kvm_mmu_paging_element` for each entry, `kvm_mmu_set_accessed_bit` and
- * `kvm_mmu_set_dirty_bit` for each bit set, and `kvm_mmu_walker_error` if the guest gets a fault. Counts an entry read
- * as `gptesRead`.
+ * `kvm_mmu_set_dirty_bit` for each bit set, and `kvm_mmu_walker_error` if the guest gets a fault. Counts itself as one of
+ * `guestWalks`, and an entry read as one of `gptesRead`.
  *
  * @param mmu Which tables, and how. @param walker What is left behind. @param lo Bits 31:0 of the address. @param hi
  * Bits 63:32. @param access PFERR bits of the access: WRITE, USER, FETCH and IMPLICIT_ACCESS count.
@@ -62,6 +63,7 @@ const TABLE_ACCESS = PFERR_USER | PFERR_WRITE;
 export function walkAddr(mmu: WalkMmu, walker: GuestWalker, lo: number, hi: number, access: number): boolean {
   const { trace, counters } = mmu;
   if (trace.on) trace.emit(KVM_MMU_PAGETABLE_WALK, mmu.vcpu, lo, hi, access >>> 0);
+  counters.counts[GUEST_WALKS]++;
   let outcome = RESTART;
   while (outcome === RESTART) {
     outcome = mmu.role.rootLevel === 0
@@ -197,7 +199,7 @@ function failNested(mmu: WalkMmu, walker: GuestWalker, access: number, all: numb
 }
 
 /** Whether bits 5:0 of an EPT entry are a combination that must not be (`FNAME(is_bad_mt_xwr)`). */
-function isBadMemoryType(role: GuestRole, lo: number): boolean {
+export function isBadMemoryType(role: GuestRole, lo: number): boolean {
   return ((role.badMemoryTypes[(lo >> 5) & 1] >>> lo) & 1) !== 0;
 }
 

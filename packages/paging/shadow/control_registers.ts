@@ -9,7 +9,7 @@ import type { PagingState } from "../guest/guest_role.ts";
 import { loadPdptrs } from "../guest/load_pdptrs.ts";
 import type { Mmu } from "../mmu.ts";
 import { freeAllRoots, freeRoot } from "../root.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { switchRoot } from "./previous_roots.ts";
@@ -30,7 +30,6 @@ export function* loadCr3(mmu: Mmu, vcpu: VcpuMmu, cr3: number): Protocol<boolean
   const lo = addressLo(gfn) | (cr3 & 0xfff);
   const hi = addressHi(gfn);
   const sameCr3 = lo === walk.rootLo && hi === walk.rootHi;
-  mmu.execution.touched |= READS_GUEST_TABLES;
   if (paging.format.rootLevel === 3 && !loadPdptrs(walk, lo)) return false;
   const same = sameCr3 && pdptrsBefore.every((lane, i) => lane === walk.pdptrs[i]);
   if (mmu.shadowRules.previousRoots > 0) {

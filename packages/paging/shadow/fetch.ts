@@ -8,7 +8,7 @@ import { accessOf, directShadowRole, type Role } from "../role.ts";
 import { linkPage, type Mapping, setLeaf } from "../set_leaf.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { dropSpte, removeParent } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -40,7 +40,7 @@ export function fetchMapping(
 ): RetPfResult {
   const { walk, walker, base } = contextOf(vcpu);
   const { shadow } = mmu;
-  mmu.execution.touched |= WRITES_TABLES | READS_GUEST_TABLES;
+  mmu.execution.touched |= WRITES_TABLES;
   if (gpteChanged(walk, walker, walker.maxLevel)) return RetPf.RETRY;
   const start = beginShadowWalk(vcpu, page);
   let table = start.page;
@@ -57,7 +57,7 @@ export function fetchMapping(
     if (child !== NO_PAGE) link(mmu, table, index, child);
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
   }
-  if (largest > 0) adjustMapping(mmu, vcpu, mapping, largest);
+  if (largest > 0) adjustMapping(mmu, mapping, largest);
   for (; level > mapping.level; level--) {
     const index = entryIndex(page, level);
     shadow.floods.delete(table);

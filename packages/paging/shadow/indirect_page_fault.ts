@@ -1,4 +1,4 @@
-import { hashSlot, type Memslot } from "@mmu-lab/memslots";
+import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { makePagesAvailable } from "../get_page.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
@@ -9,7 +9,6 @@ import { RetPf, type RetPfResult } from "../ret_pf.ts";
 import { isObsoleteRoot } from "../root.ts";
 import type { Mapping } from "../set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
-import { READS_GUEST_TABLES, WRITES_GUEST_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { fetchMapping } from "./fetch.ts";
@@ -22,13 +21,12 @@ import { clearFloods, writesUpperTable } from "./write_tracking.ts";
  * is looked up once, the level chosen when the guest's tables are shadowed, and a root that became obsolete meanwhile gets no
  * mapping.
  *
- * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT. @param errorCode PFERR bits.
  */
 export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<RetPfResult> {
   const context = contextOf(vcpu);
   const { walker } = context;
   yield WALK_GUEST_TABLES;
-  mmu.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
   // A reserved bit is one of the shadow tables, and not the guest's.
   const access = (errorCode & ~PFERR_RSVD) >>> 0;
   if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), access)) {
@@ -39,28 +37,27 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
   yield LOOK_UP_SLOT;
-  let slot: Memslot | undefined = mmu.slotOf(vcpu, walker.gfn);
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  const found = mmu.slotOf(vcpu, walker.gfn);
   if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode)) {
     clearFloods(mmu, vcpu, Math.floor(gva / 4096));
     return RetPf.WRITE_PROTECTED;
   }
   mmu.counters.counts[Work.slowFaults]++;
-  if (slot?.invalid) {
-    if (mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
-    slot = undefined;
-  }
+  if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
+  // From here on a slot that goes is none.
+  const slot = found?.invalid ? undefined : found;
+  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
   let allowed = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(gva, walker.gfn, allowed, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.inL2 ? 0 : gva, walker.gfn, allowed, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled || walker.gfn > mmu.maxGfn) return RetPf.EMULATE;
   } else {
     // KVM_PFN_ERR_RO_FAULT
     if (write && isReadOnly(slot)) return RetPf.EMULATE;
     allowed = accessWithoutWp(context, write, user);
   }
-  yield mmu.lock.acquire;
+  yield slot === undefined ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
   let result: RetPfResult = RetPf.RETRY;
   if (!isObsoleteRoot(mmu, vcpu)) {

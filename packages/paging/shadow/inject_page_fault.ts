@@ -8,7 +8,8 @@ import { invalidateAt } from "./invlpg.ts";
 /**
  * Lets the guest have the page fault that its last walk found (`kvm_inject_page_fault`, 3.11 x86.c;
  * `kvm_inject_emulated_page_fault`, 6.1). If an entry is present that does not allow the access, later kernels forget first
- * what is mapped at the address, as a processor does.
+ * what is mapped at the address, as a processor does. In L2 it is a fault of L1's EPT, which L1 gets as an exit
+ * (`nested_ept_inject_page_fault`, 4.10 vmx.c).
  */
 export function* injectPageFault(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const context = contextOf(vcpu);
@@ -19,5 +20,5 @@ export function* injectPageFault(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     mmu.flushLocalTlb(vcpu);
   }
   context.faultPending = true;
-  mmu.stats.pf_guest++;
+  if (!vcpu.inL2) mmu.stats.pf_guest++;
 }

@@ -10,12 +10,12 @@ import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import type { Role } from "../role.ts";
 import { freeRoot } from "../root.ts";
-import { READS_TABLES } from "../touches.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap } from "../zap.ts";
+import { commitZap, putRoot } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
 import { tableRole } from "./get_shadow_page.ts";
-import { freePaeRoots, PAE_ROOTS, putRoot } from "./shadow_roots.ts";
+import { freePaeRoots, PAE_ROOTS } from "./shadow_roots.ts";
 
 /** A root that is kept. */
 export interface PreviousRoot {
@@ -81,6 +81,7 @@ export function* dropPreviousRoots(mmu: Mmu, vcpu: VcpuMmu, which: "obsolete" | 
   const { previousRoots = [] } = vcpu.shadow ?? {};
   if (!previousRoots.some(goes)) return;
   yield mmu.lock.acquire;
+  mmu.execution.touched |= WRITES_TABLES;
   for (const root of previousRoots) {
     if (!goes(root)) continue;
     putRoot(mmu, root.page);

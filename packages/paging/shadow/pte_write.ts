@@ -3,14 +3,14 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { hasFourByteGptes, levelOf, quadrantOf, sameFormat, sameMode } from "../role.ts";
+import { hasFourByteGptes, levelOf, quadrantOf, type Role, sameFormat, sameMode } from "../role.ts";
 import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, WRITES_TABLES } from "../touches.ts";
+import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap, removeParent } from "../zap.ts";
-import { contextOf } from "./context_of.ts";
 import { prefetchGpte } from "./prefetch_gptes.ts";
 import { Gpte, readGpte } from "./sync_page.ts";
+import type { ShadowContext } from "./shadow_context.ts";
 import { isValidIndirect } from "./unsync.ts";
 
 /** Writes to a table above level 1, without use between them, that show it is no table any more. */
@@ -26,7 +26,7 @@ const gpte = new Gpte();
  * @param gpa Where the first byte was written; it has been written already. @param bytes How many, within one page.
  */
 export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): Protocol<void> {
-  if (vcpu.shadow === undefined || mmu.shadow.indirectPages === 0) return;
+  if (mmu.shadow.indirectPages === 0) return;
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
   writeTracked(mmu, vcpu, gpa, bytes);
@@ -35,22 +35,26 @@ export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): 
 
 function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void {
   const { pool, shadowRules } = mmu;
-  const { paging } = contextOf(vcpu);
+  const { shadow: context } = vcpu;
   const gfn = Math.floor(gpa / 4096);
   let offset = gpa % 4096;
   let length = bytes;
   // Two halves of an entry of 8 bytes, written one by one, count as one entry each time (mmu_pte_write_fetch_gpte).
-  if (paging.format.entryBytes === 8 && length === 4) {
+  // L1, which writes its EPT, has CR4.PAE set.
+  if ((context === undefined || context.paging.format.entryBytes === 8) && length === 4) {
     offset &= ~7;
     length = 8;
   }
-  const written = (length === 4 || length === 8) && isNonZero(mmu, vcpu, gfn, offset, length);
+  const written = context !== undefined && (length === 4 || length === 8) &&
+    isNonZero(context, gfn, offset, length);
   mmu.stats.mmu_pte_write++;
+  let shadowed = 0;
   let zapped = false;
   let remote = false;
   let local = false;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (!isValidIndirect(mmu, page, gfn)) continue;
+    shadowed = 1;
     if (isMisaligned(mmu, page, offset, length) || isFlooded(mmu, page)) {
       if (prepareZap(mmu, page) > 0) zapped = true;
       mmu.stats.mmu_flooded++;
@@ -64,10 +68,12 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
       zapSpte(mmu, page, index);
-      if (written) noteWritten(mmu, vcpu, page, index);
+      // Where nothing is shadowed for the writer, there is nobody who could read the entry (nonpaging_update_pte).
+      if (written) noteWritten(mmu, vcpu, context.base, page, index);
       if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
     }
   }
+  mmu.counters.counts[Work.gptesWritten] += shadowed;
   // Pages that were zapped are flushed with, by commitZap.
   if (!zapped && remote) mmu.flushRemoteTlbs();
   else if (!zapped && local) mmu.flushLocalTlb(vcpu);
@@ -75,9 +81,7 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
 }
 
 /** Whether what lies at an offset of a table is not all zero, now that it has been written. */
-function isNonZero(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, offset: number, bytes: number): boolean {
-  const { tables } = contextOf(vcpu).walk;
-  mmu.execution.touched |= READS_GUEST_TABLES;
+function isNonZero({ walk: { tables } }: ShadowContext, gfn: Gfn, offset: number, bytes: number): boolean {
   const table = tables.find(addressLo(gfn), addressHi(gfn));
   // An entry that is written askew is none: its page goes.
   if (table < 0 || offset % 4 !== 0 || offset + bytes > 4096) return false;
@@ -86,10 +90,9 @@ function isNonZero(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, offset: number, bytes: num
 }
 
 /** Sets an entry of level 1 to what the guest has written, if this kernel does (`mmu_pte_write_new_pte`); counts others. */
-function noteWritten(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number): void {
+function noteWritten(mmu: Mmu, vcpu: VcpuMmu, base: Role, page: PageId, index: number): void {
   const { setsAnew } = mmu.shadowRules;
   const role = mmu.pool.role[page];
-  const { base } = contextOf(vcpu);
   if (setsAnew !== "never" && !(setsAnew === "same-mode" ? sameMode : sameFormat)(role, base)) return;
   if (levelOf(role) > 1) mmu.stats.mmu_pde_zapped++;
   else if (setsAnew !== "never" && readGpte(mmu, vcpu, page, index, gpte)) {

@@ -1,6 +1,6 @@
 import type { StateHasher, WorkCounters } from "@mmu-lab/protocol";
 import type { TraceSink } from "@mmu-lab/tracing";
-import { GuestRole, type PagingState } from "../guest/guest_role.ts";
+import { type EptState, GuestRole, type PagingState } from "../guest/guest_role.ts";
 import type { GuestTables } from "../guest/guest_tables.ts";
 import { GuestWalker } from "../guest/guest_walker.ts";
 import { WalkMmu } from "../guest/walk_mmu.ts";
@@ -28,7 +28,10 @@ export interface ShadowContextParts {
   readonly shadowRules?: ShadowRules;
 }
 
-/** What a vCPU without two-dimensional paging has beside: its guest's control registers, and how KVM walks for it. */
+/**
+ * What a vCPU has whose guest's tables KVM shadows: the guest's control registers, and how KVM walks for it. One without
+ * two-dimensional paging always has it; one with EPT while it runs L2, and then the tables are L1's EPT.
+ */
 export class ShadowContext {
   /** Walks the guest's tables (`struct kvm_mmu`). */
   readonly walk: WalkMmu;
@@ -78,6 +81,18 @@ export class ShadowContext {
   enterAddressSpace(asId: number): void {
     this.#asId = asId;
     this.base = this.#baseOf(this.#paging);
+  }
+
+  /**
+   * Reads EPT from now on, and not a guest's own tables.
+   *
+   * @param ept How. @param base What all its shadow pages have in common.
+   */
+  setEpt(ept: EptState, base: Role): void {
+    // EPT does not consume CR0, CR4 and EFER: nobody may write what an entry does not allow to write.
+    this.#paging = { format: ept.format, maxphyaddr: ept.maxphyaddr, cr0Wp: true };
+    this.walk.role = GuestRole.ofEpt(ept, this.#rules);
+    this.base = base;
   }
 
   /** Folds what a later step could read into a hash, but for the roots. */

@@ -9,7 +9,6 @@ import { RetPf } from "../ret_pf.ts";
 import type { Mapping } from "../set_leaf.ts";
 import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
-import { READS_GUEST_TABLES, WRITES_GUEST_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { fetchMapping } from "./fetch.ts";
@@ -20,19 +19,22 @@ import { clearFloods, writesUpperTable } from "./write_tracking.ts";
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
  *
- * @param gva The linear address that faulted. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT.
+ * @param errorCode PFERR bits.
  * @returns Negative an error, 0 let the guest run on, positive emulate.
  */
 export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<number> {
   if ((errorCode & PFERR_RSVD) !== 0) {
     const result = yield* handleMmioPageFault(mmu, vcpu, gva);
     if (result !== MmioFault.INVALID) return result;
+    // The stale entry that led here is in no local variable any more.
+    mmu.execution.forget();
   }
   const context = contextOf(vcpu);
   const { walker } = context;
   yield WALK_GUEST_TABLES;
-  mmu.execution.touched |= READS_GUEST_TABLES | WRITES_GUEST_TABLES;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
+  const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
+  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), asked)) {
     yield* injectPageFault(mmu, vcpu);
     return 0;
   }
@@ -44,26 +46,30 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     return 1;
   }
 
-  yield LOOK_UP_SLOT;
   const mapping: Mapping = { gfn: walker.gfn, level: 1, slot: undefined, pfn: 0, writable: false };
-  const mayBeLarge = walker.level > 1 && !isSelfChange(context, user);
-  const levelSlot = mayBeLarge ? mmu.slotOf(vcpu, walker.gfn) : undefined;
-  const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
-  if (!forceSmall) {
-    mapping.level = Math.min(walker.level, mappingLevel(mmu, levelSlot, walker.gfn));
-    mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+  let forceSmall = true;
+  if (walker.level > 1 && !isSelfChange(context, user)) {
+    yield LOOK_UP_SLOT;
+    const slot = mmu.slotOf(vcpu, walker.gfn);
+    if (slot !== undefined && !slot.invalid && slot.dirtyBitmap === null) {
+      forceSmall = false;
+      mapping.level = Math.min(walker.level, mappingLevel(mmu, slot, walker.gfn));
+      mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+    }
+    mmu.execution.observe(forceSmall ? 0 : mapping.level);
   }
-  mmu.execution.observe(forceSmall ? 0 : mapping.level);
 
   mmu.counters.counts[Work.slowFaults]++;
   yield LOOK_UP_SLOT;
-  const slot = mmu.slotOf(vcpu, mapping.gfn);
+  const found = mmu.slotOf(vcpu, mapping.gfn);
+  if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
+  // From here on a slot that goes is none.
+  const slot = found?.invalid ? undefined : found;
   if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
   let access = walker.pteAccess;
-  if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
-  if (slot === undefined || slot.invalid) {
+  if (slot === undefined) {
     yield FILL_MMIO_CACHE;
-    vcpu.cache.fill(gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
+    vcpu.cache.fill(vcpu.inL2 ? 0 : gva, mapping.gfn, access, mmu.cacheSlotsOf(vcpu));
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
     if (write && isReadOnly(slot)) return 1;
@@ -72,7 +78,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     mapping.writable = !isReadOnly(slot);
     access = accessWithoutWp(context, write, user);
   }
-  yield mmu.lock.acquire;
+  yield mapping.slot === undefined ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);

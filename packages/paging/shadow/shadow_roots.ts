@@ -9,10 +9,11 @@ import { ACC_ALL, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { directShadowRole, isInvalid, type Role } from "../role.ts";
+import { directShadowRole, type Role } from "../role.ts";
+import { LOOK_UP_SLOT } from "../steps.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, prepareZap } from "../zap.ts";
+import { commitZap, putRoot } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
 import { getShadowPage, tableRole } from "./get_shadow_page.ts";
 
@@ -45,7 +46,7 @@ export function* allocateShadowRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const { walk, base } = context;
   const cr3 = pfnOfLanes(walk.rootLo, walk.rootHi);
   if (context.hasFourLevels) {
-    checkRoot(mmu, vcpu, cr3);
+    yield* checkRoot(mmu, vcpu, cr3);
     vcpu.root = yield* take(mmu, vcpu, cr3, tableRole(vcpu, 0, 4, ACC_ALL));
     return;
   }
@@ -59,13 +60,14 @@ export function* allocateShadowRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
       if ((walk.pdptrs[2 * i] & 1) === 0) continue;
       gfn = pfnOfLanes(walk.pdptrs[2 * i], walk.pdptrs[2 * i + 1]);
     }
-    checkRoot(mmu, vcpu, gfn);
+    yield* checkRoot(mmu, vcpu, gfn);
     context.paeRoots[i] = yield* take(mmu, vcpu, gfn, tableRole(vcpu, i * GIB_PAGES, 2, ACC_ALL));
   }
   vcpu.root = PAE_ROOTS;
 }
 
-function checkRoot(mmu: Mmu, vcpu: VcpuMmu, gfn: number): void {
+function* checkRoot(mmu: Mmu, vcpu: VcpuMmu, gfn: number): Protocol<void> {
+  yield LOOK_UP_SLOT;
   const slot = mmu.slotOf(vcpu, gfn);
   if (slot === undefined || slot.invalid) {
     throw new Error(`vCPU ${vcpu.index} shuts down: its root table at gfn 0x${gfn.toString(16)} has no memory`);
@@ -83,25 +85,15 @@ function* take(mmu: Mmu, vcpu: VcpuMmu, gfn: number, role: Role): Protocol<PageI
 
 /** Gives back the roots of a guest that is not in long mode; those that were zapped and nobody uses are freed. */
 export function* freePaeRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
-  yield mmu.lock.acquire;
-  putPaeRoots(mmu, vcpu);
-  commitZap(mmu);
-  yield mmu.lock.leave;
-}
-
-/** Gives them back, under `mmu_lock`, to be freed by `commitZap`. */
-export function putPaeRoots(mmu: Mmu, vcpu: VcpuMmu): void {
   const { paeRoots } = contextOf(vcpu);
+  yield mmu.lock.acquire;
   vcpu.root = NO_PAGE;
+  mmu.execution.touched |= WRITES_TABLES;
   for (let i = 0; i < 4; i++) {
     const root = paeRoots[i];
     paeRoots[i] = NO_PAGE;
     if (root !== NO_PAGE) putRoot(mmu, root);
   }
-}
-
-/** Gives one root back that a vCPU has just forgotten, under `mmu_lock` (`mmu_free_root_page`). */
-export function putRoot(mmu: Mmu, root: PageId): void {
-  mmu.execution.touched |= WRITES_TABLES;
-  if (--mmu.pool.rootCount[root] === 0 && isInvalid(mmu.pool.role[root])) prepareZap(mmu, root);
+  commitZap(mmu);
+  yield mmu.lock.leave;
 }

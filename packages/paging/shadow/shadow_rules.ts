@@ -72,6 +72,11 @@ export interface ShadowRules {
   readonly faultInvalidates: boolean;
   /** Whether pages count as made with EFER.NX, which the processor has set then, whatever the guest has (from 5.14 on). */
   readonly forcesNx: boolean;
+  /**
+   * Whether the walk after a stale MMIO spte is told that a bit was reserved, which was in KVM's own entry (to 4.4), or not
+   * (e9ee956e311d, 4.5). Only its tracepoint shows it.
+   */
+  readonly reservedBit: "told" | "cleared";
 }
 
 /** The rules of 3.11 (mmu.c, x86.c). */
@@ -92,6 +97,7 @@ export const SHADOW_RULES_3_11: ShadowRules = {
   selfChange: "small-pages",
   faultInvalidates: false,
   forcesNx: false,
+  reservedBit: "told",
 };
 
 /** The rules of 3.13. */
@@ -103,6 +109,8 @@ export const SHADOW_RULES_4_10: ShadowRules = {
   writeToUpperTable: "emulated-at-once",
   setsAnew: "same-mode",
   obsoletePages: "passed-over",
+  cr3WithoutSlot: "loaded",
+  reservedBit: "cleared",
 };
 
 /** The rules of 4.19. */

@@ -12,11 +12,12 @@ import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { accessOf, hasFourByteGptes, quadrantOf } from "../role.ts";
 import { type Mapping, setSpte } from "../set_leaf.ts";
 import { isHostWritable } from "../spte_bits.ts";
-import { READS_GUEST_TABLES, READS_TABLES, WRITES_TABLES } from "../touches.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap } from "../zap.ts";
 import { contextOf } from "./context_of.ts";
 import { gpteAccess } from "../guest/guest_walker.ts";
+import { isBadMemoryType } from "../guest/walk_addr.ts";
 import { rmapWriteProtect } from "./rmap.ts";
 import { isValidIndirect, unlinkUnsyncPage, unsyncPagesBelow } from "./unsync.ts";
 
@@ -41,14 +42,13 @@ export class Gpte {
  * @returns Whether there is memory to read it from.
  */
 export function readGpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, into: Gpte): boolean {
-  const { tables } = contextOf(vcpu).walk;
-  const role = mmu.pool.role[page];
-  mmu.execution.touched |= READS_GUEST_TABLES;
+  const { tables, role } = contextOf(vcpu).walk;
   const table = tables.find(addressLo(mmu.pool.gfn[page]), addressHi(mmu.pool.gfn[page]));
   if (table < 0) return false;
   mmu.counters.counts[Work.gptesRead]++;
-  if (hasFourByteGptes(role)) {
-    into.lo = tables.lanes[table + quadrantOf(role) * 512 + index];
+  // Not by the page's role, which may be wrong about L1's EPT; see NestedRules.gpteSize.
+  if (!role.eightBytes) {
+    into.lo = tables.lanes[table + quadrantOf(mmu.pool.role[page]) * 512 + index];
     into.hi = 0;
   } else {
     into.lo = tables.lanes[table + 2 * index];
@@ -64,11 +64,11 @@ export function readGpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number, i
 export function isUsableGpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, gpte: Gpte): boolean {
   const { role } = contextOf(vcpu).walk;
   const { lo, hi } = gpte;
-  if ((lo & 1) === 0 || (lo & role.format.accessed) === 0) return false;
+  if ((lo & role.present) === 0 || (lo & role.accessed) !== role.accessed || isBadMemoryType(role, lo)) return false;
   if (((lo & role.reserved[((lo & 0x80) >> 4) | 1]) | (hi & role.reservedHi)) !== 0) return false;
   gpte.gfn = pfnOfLanes(lo, hi);
-  gpte.access = accessOf(mmu.pool.role[page]) & gpteAccess(false, lo, hi);
-  if ((lo & role.format.dirty) === 0) gpte.access &= ~ACC_WRITE;
+  gpte.access = accessOf(mmu.pool.role[page]) & gpteAccess(role.ept, lo, hi);
+  if ((lo & role.dirty) !== role.dirty) gpte.access &= ~ACC_WRITE;
   return true;
 }
 

@@ -70,6 +70,7 @@ export function needWriteProtect(
 
 function markPage(mmu: Mmu, page: PageId): void {
   if (mmu.trace.on) tracePage(mmu, KVM_MMU_UNSYNC_PAGE, page);
+  mmu.counters.counts[Work.pagesUnsynced]++;
   mmu.stats.mmu_unsync++;
   mmu.pool.setUnsync(page, true);
   markParentsUnsync(mmu, page);
