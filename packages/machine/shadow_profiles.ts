@@ -84,7 +84,25 @@ export function lateShadowProfiles(
       summary: "Linux 6.1.187, as linux_6_1_npt_shadow; its MMIO cache looks at the first address space always (B20)",
       cacheRule: { ...npt.cacheRule, addressSpace: "first" },
     },
+    {
+      ...npt,
+      name: "linux_6_1_npt_shadow_nocache",
+      summary: "as linux_6_1_npt_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+    },
     vmx,
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nocache",
+      summary: "as linux_6_1_vmx_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+    },
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nol1tf",
+      summary: "as linux_6_1_vmx_shadow on a Goldmont, which does not have the L1TF bug: nothing is split",
+      layout: layoutNamed("linux_6_1_shadow"),
+    },
     late,
     {
       ...late,
