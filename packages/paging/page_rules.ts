@@ -45,6 +45,18 @@ export interface PageRules {
    * bits are taken (`mmu_spte_update`, 4.10 and 6.1).
    */
   readonly flushedUpdate: "write-lost" | "state-lost";
+  /**
+   * When TLBs are flushed after write access was taken from a slot: `always` (3.11, and 6.1, where faults may have done it
+   * without a flush), or only `if-taken` from any mapping (4.10 `kvm_mmu_slot_remove_write_access`).
+   */
+  readonly flushedSlot: "always" | "if-taken";
+  /**
+   * Which flushes the statistic `tlb_flush` counts: those that a vCPU asks of itself (3.11), or those that it does because
+   * anybody has asked (4.10 `kvm_vcpu_flush_tlb`). Facts sheet 9.1.
+   */
+  readonly countedFlushes: "asked" | "done";
+  /** Whether user space, as it sets a vCPU's registers, has it flush its TLB (`__set_sregs`, 6.12). Only statistics show it. */
+  readonly flushesForSregs: boolean;
   /** Whether direct pages have EFER.NX in their role (`kvm_calc_tdp_mmu_root_page_role`, 6.1). Only tracepoints show it. */
   readonly directNx: boolean;
 }
@@ -60,6 +72,9 @@ export const PAGE_RULES_3_11: PageRules = {
   commit: "always",
   collapses: "none",
   flushedUpdate: "write-lost",
+  flushedSlot: "always",
+  countedFlushes: "asked",
+  flushesForSregs: false,
   directNx: false,
 };
 
@@ -69,9 +84,11 @@ export const PAGE_RULES_4_10: PageRules = {
   loggedLargePage: "write-protected",
   collapses: "of-huge-pages",
   flushedUpdate: "state-lost",
+  flushedSlot: "if-taken",
+  countedFlushes: "done",
 };
 
-/** The rules of 6.1, and of 6.12. */
+/** The rules of 6.1. */
 export const PAGE_RULES_6_1: PageRules = {
   validGeneration: "toggled",
   zappedRoot: "unlisted",
@@ -82,5 +99,11 @@ export const PAGE_RULES_6_1: PageRules = {
   commit: "by-change",
   collapses: "collapsible",
   flushedUpdate: "state-lost",
+  flushedSlot: "always",
+  countedFlushes: "done",
+  flushesForSregs: false,
   directNx: true,
 };
+
+/** The rules of 6.12. */
+export const PAGE_RULES_6_12: PageRules = { ...PAGE_RULES_6_1, flushesForSregs: true };
