@@ -11,6 +11,7 @@ import {
 import { align } from "./align.ts";
 import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
 import { EventCollector } from "./event_collector.ts";
+import { HashedPointers } from "./hashed_pointers.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import { FrameRenaming } from "./frame_renaming.ts";
@@ -75,9 +76,16 @@ export interface ComparisonOptions {
   readonly level: Level;
   /** How the recorded kernel prints. */
   readonly era: Era;
+  /** Whether its probes print `0x`, whatever is usual in its era; as is usual unless told. */
+  readonly prefixed?: boolean;
+  /** Whether it hides pointers, as kernels from 4.15 on do unless told; no unless told. */
+  readonly hidden?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
 }
+
+/** Kernels whose kprobes print bare hexadecimal numbers, or did when they were recorded. */
+const BARE_ERAS: readonly Era[] = ["3.11", "3.13"];
 
 /** The model's VM that stands for one recorded VM. */
 class ModelVm {
@@ -86,16 +94,18 @@ class ModelVm {
   readonly vm: Vm;
   readonly context: ComparableContext;
   readonly renaming: FrameRenaming;
+  readonly pointers = new HashedPointers();
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
-  constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
+  constructor(header: RecordingHeader, { profile, era, prefixed, hidden = false, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
     const { mmu } = this.vm;
     const { layout } = mmu;
     const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
-    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const bare = prefixed === true && BARE_ERAS.includes(era);
+    this.context = { era, layout, isPresent, bare, hidden, ...(file === undefined ? {} : { file }) };
     const finder = new PlaceFinder(mmu);
     this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
     this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
@@ -169,8 +179,8 @@ export class Comparison {
     this.#compareEvents(model, recorded);
   }
 
-  #compareEvents({ context, sink, renaming }: ModelVm, recorded: RecordedOperation): void {
-    const kernel = recorded.events
+  #compareEvents({ context, sink, renaming, pointers }: ModelVm, recorded: RecordedOperation): void {
+    const kernel = pointers.restore(recorded.events)
       .map((line) => comparableFromLine(line, context))
       .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
     const model = sink.records

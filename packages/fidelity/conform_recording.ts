@@ -26,8 +26,10 @@ export interface ConformOptions {
  * @throws As {@linkcode Comparison.push} does.
  */
 export function conformRecording(recording: Recording, options: ConformOptions): Conformance {
-  const { level = DEFAULT_LEVEL, era = recordedKernel(recording).era ?? "3.11" } = options;
-  const comparison = new Comparison({ ...options, level, era });
+  const seen = recordedKernel(recording);
+  const { prefixed, hidden } = seen.signs;
+  const { level = DEFAULT_LEVEL, era = seen.era ?? "3.11" } = options;
+  const comparison = new Comparison({ ...options, level, era, prefixed, hidden });
   for (const stretch of recording.stretches) comparison.push(stretch);
   return comparison.result();
 }

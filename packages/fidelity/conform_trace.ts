@@ -17,6 +17,8 @@ export interface ConformTraceOptions {
   readonly level?: Level;
   /** Name of the file, for messages. */
   readonly file?: string;
+  /** The recorded kernel's release, such as `4.19.0`, for where the recording does not show it. */
+  readonly release?: string;
 }
 
 /** What came of holding the model against a trace. */
@@ -97,9 +99,11 @@ class Attempt {
     const [first] = this.#waiting;
     if (first === undefined) return;
     const seen = this.#watcher.kernel;
-    const profile = this.#profile ?? profileOf(seen, first.header);
+    const profile = this.#profile ?? profileOf(seen, first.header, this.#options.release);
+    const { prefixed, hidden } = seen.signs;
     const { level = DEFAULT_LEVEL } = this.#options;
-    const comparison = new Comparison({ ...this.#options, profile, level, era: seen.era ?? "3.11" });
+    const how = { level, era: seen.era ?? "3.11", prefixed, hidden } as const;
+    const comparison = new Comparison({ ...this.#options, profile, ...how });
     this.#begun = { profile, seen, comparison };
     for (const stretch of this.#waiting) comparison.push(stretch);
     this.#waiting = [];

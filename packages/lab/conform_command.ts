@@ -15,6 +15,7 @@ import { InputError, messageOf, origin } from "./input_error.ts";
 import { type Io, readText } from "./io.ts";
 import { withProgress } from "./progress.ts";
 import { readTraceFile } from "./read_trace_file.ts";
+import { releaseBeside } from "./release_beside.ts";
 import { named } from "./suggest.ts";
 import { formatNumber } from "./text_table.ts";
 
@@ -34,6 +35,8 @@ export const conformCommand: Command = {
     "Level 1: what came of each operation, every MMIO spte stored (raw), marked, checked and trusted.",
     "Level 2: also exits, faults and their results, MMIO, generations, zaps. A level includes those below it.",
     "Level 3: also shadow pages made and zapped, every entry written (all 64 bits), requests, walks of guest tables.",
+    "auto goes by what the recording shows; where two kernels look alike, by the release in meta/uname.txt or",
+    "meta/version.txt beside it, or in the names of its folders, such as linux-3.13/npt.",
     "Frames and host pointers are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
     "Where NAME.stats.txt lies beside NAME.trace.txt(.gz), KVM's own statistics are compared too, those that the model has.",
     "",
@@ -100,7 +103,9 @@ async function conformFile(
   io: Io,
 ): Promise<ConformedFile> {
   try {
-    const conformance = await readTraceFile(file, io, (open) => conformTrace(open, { ...options, file }));
+    const release = options.profile === undefined ? await releaseBeside(file, io) : undefined;
+    const known = { ...options, file, ...(release === undefined ? {} : { release }) };
+    const conformance = await readTraceFile(file, io, (open) => conformTrace(open, known));
     const statistics = await statisticsBeside(file, conformance, io);
     return { file, conformance, ...(statistics === undefined ? {} : { statistics }) };
   } catch (error) {
