@@ -85,7 +85,7 @@ function comparable(
   places: readonly (Place | undefined)[],
   line: number | undefined,
 ): Comparable | undefined {
-  if (name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "")) return undefined;
+  if (isTimingExit({ name, text })) return undefined;
   if (!showsFrames(name)) return { name, level, text, whole: text, frames: NONE, places, line };
   const at = name === "mmu_spte_set" && !storesMmio(text, context.layout) ? 3 : level;
   const masked = maskFrames(name, text, context.isPresent);
@@ -93,6 +93,11 @@ function comparable(
     throw new TraceSyntaxError({ line: line ?? 0, ...fileOf(context) }, `${name} as the kernel prints it`, text);
   }
   return { name, level: at, text: masked.text, whole: text, frames: masked.frames, places, line };
+}
+
+/** Whether an event is an exit for an interrupt of the host. */
+export function isTimingExit({ name, text }: Pick<TraceLine, "name" | "text">): boolean {
+  return name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "");
 }
 
 function storesMmio(text: string, layout: MmioLayout): boolean {
