@@ -108,7 +108,7 @@ Deno.test("lab conform --level 3 compares the MMU's own work too", async () => {
 Deno.test("lab conform names the statistics that differ, and shows none where none lie beside the trace", async () => {
   const file = `${RECORDINGS}ept/s8.trace.txt.gz`;
   const { io } = await conform(file, "--profile", "linux_3_11_ept_noad");
-  assertMatch(io.output, /s8\.trace\.txt\.gz: statistics differ\n  \w+: the kernel [\d,]+, the model [\d,]+\n/);
+  assertMatch(io.output, /s8\.trace\.txt\.gz: statistics differ\n {2}\w+: the kernel [\d,]+, the model [\d,]+\n/);
   const copy = new MemoryIo({
     files: { "s8.trace.txt": await new Response(await DENO_IO.readFile(file) as BodyInit).bytes() },
   });
