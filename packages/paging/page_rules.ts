@@ -13,9 +13,10 @@ export interface PageRules {
   readonly zappedRoot: "newest" | "unlisted";
   /**
    * Which pages go when there are too many. `oldest`: the oldest, roots too, one at a time; nobody counts those that a smaller
-   * limit costs (3.11). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
+   * limit costs (3.11). `oldest-up-to-root`: the same, and a root, which stays until its vCPU drops it, ends it (26eeb53cf0f0,
+   * 4.14; read in 4.19). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
    */
-  readonly reclaim: "oldest" | "oldest-but-roots";
+  readonly reclaim: "oldest" | "oldest-up-to-root" | "oldest-but-roots";
   /** Whether prefetch fills the run of entries at the end of the eight (6.1), or leaves it out (to 4.10). */
   readonly prefetchesLastRun: boolean;
   /**
@@ -78,7 +79,7 @@ export const PAGE_RULES_3_11: PageRules = {
   directNx: false,
 };
 
-/** The rules of 4.10, and of 4.19. */
+/** The rules of 4.10. */
 export const PAGE_RULES_4_10: PageRules = {
   ...PAGE_RULES_3_11,
   loggedLargePage: "write-protected",
@@ -87,6 +88,9 @@ export const PAGE_RULES_4_10: PageRules = {
   flushedSlot: "if-taken",
   countedFlushes: "done",
 };
+
+/** The rules of 4.19. */
+export const PAGE_RULES_4_19: PageRules = { ...PAGE_RULES_4_10, reclaim: "oldest-up-to-root" };
 
 /** The rules of 6.1. */
 export const PAGE_RULES_6_1: PageRules = {
