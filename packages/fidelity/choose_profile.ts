@@ -77,8 +77,8 @@ export function level1Misses({ levels }: Conformance): number {
 
 function nameFor(seen: RecordedKernel, release: string | undefined): string | undefined {
   const { era, paging, firstWalkExit } = seen;
-  if (era === "6.12" && seen.mmioSptes) {
-    return `linux_6_12_${lateMmuOf(seen)}${seen.slotZap ? "_slotzap" : ""}`;
+  if (era === "6.12") {
+    return seen.mmioSptes ? `linux_6_12_${lateMmuOf(seen)}${seen.slotZap ? "_slotzap" : ""}` : undefined;
   }
   if (era === "6.1") return nameFor61(seen);
   if (era === undefined || paging === undefined) return undefined;

@@ -41,6 +41,7 @@ class VmxShadowBackend implements HardwareBackend {
   readonly tracesInterruptionApart: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
+  readonly flushesLoadedVcpu = true;
 
   constructor(readonly processor: VmxShadowProcessor, kernel: "3.11" | "6.1") {
     this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_6_1;
