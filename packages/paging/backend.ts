@@ -59,6 +59,7 @@ export interface HardwareBackend {
    * on), and not as the second word, where the exit has them.
    */
   readonly tracesInterruptionApart?: boolean;
+  /**
    * Whether a vCPU is asked to flush its TLB when a processor takes it on (`vmx_vcpu_load`), which is before it runs first: this
    * machine's vCPUs stay where they are. KVM policy.
    */
