@@ -7,6 +7,10 @@ const HOST = 0x7f8000000000;
 const TABLE_SLOT = { id: 0, gpa: 0, size: 0x40000, flags: 0, userspaceAddr: HOST } as const;
 /** Present, writable, user, accessed: what entries that link a table have. */
 const LINK = 0x27;
+/** The same in an EPT: readable, writable, executable. */
+const EPT_LINK = 7;
+/** The EPTP of an EPT that is laid out like the tables of {@linkcode PAGED_GUEST}: write-back, four levels. */
+export const L2_EPTP = 0x101e;
 
 /** A guest in long mode whose tables lie in its memory, from frame 1 on. */
 export const PAGED_GUEST: Guest = {
@@ -14,15 +18,17 @@ export const PAGED_GUEST: Guest = {
   tables: { cr3: 0x1000, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true } },
 };
 
-/** The tables of {@linkcode PAGED_GUEST}, as the program that runs the VM sets them up and rewrites them. */
+/** The tables of {@linkcode PAGED_GUEST}, or an EPT that a guest keeps in their place, as the program that runs the VM sets them up and rewrites them. */
 export class GuestTablesOf {
   readonly #vm: Vm;
+  readonly #link: number;
   /** Frames of the tables by what they map: level and first linear page. */
   readonly #frames: Map<string, number> = new Map();
 
-  /** Creates the slot, and writes the entries. */
-  constructor(vm: Vm, mappings: readonly GuestMapping[]) {
+  /** Creates the slot, and writes the entries. @param ept Whether they are those of an EPT. */
+  constructor(vm: Vm, mappings: readonly GuestMapping[], ept: boolean = false) {
     this.#vm = vm;
+    this.#link = ept ? EPT_LINK : LINK;
     if (vm.memslot(TABLE_SLOT) !== 0) {
       throw new RangeError("Cannot set up the guest's tables: their memslot is refused");
     }
@@ -43,7 +49,9 @@ export class GuestTablesOf {
     if (known !== undefined) return known;
     const frame = this.#frames.size + 1;
     this.#frames.set(key, frame);
-    if (level < 4) this.#entry(this.#frameOf(level + 1, page), Math.floor(page / 512 ** level) % 512, frame, LINK);
+    if (level < 4) {
+      this.#entry(this.#frameOf(level + 1, page), Math.floor(page / 512 ** level) % 512, frame, this.#link);
+    }
     return frame;
   }
 

@@ -14,6 +14,8 @@ export interface CheckAccess {
   readonly gfn: Gfn;
   /** Whether it happens in system management mode, which the vCPU enters or leaves first if need be; not unless told. */
   readonly smm?: boolean;
+  /** Whether L2 makes it, a guest of the guest, to a page of its own; the vCPU enters or leaves L2 first if need be. */
+  readonly l2?: boolean;
 }
 
 /** What happens before the actors start, one after the other. */
@@ -21,9 +23,9 @@ export type Prelude =
   | ({ readonly op: "access"; readonly vcpu: number } & CheckAccess)
   | ({ readonly op: "memslot" } & MemoryRegion);
 
-/** An entry of a guest's page table. */
+/** An entry of a guest's page table, or of the EPT that it keeps for a guest of its own. */
 export interface GuestMapping {
-  /** The linear page, which accesses name as their `gfn`. */
+  /** The linear page, or the page of L2, which accesses name as their `gfn`. */
   readonly page: number;
   /** The frame it leads to. */
   readonly gfn: Gfn;
@@ -44,6 +46,8 @@ export interface CheckScenario {
    * entry. Without, each page leads to itself; other kernels give the guest no paging.
    */
   readonly tables?: readonly GuestMapping[];
+  /** The EPT that the guest keeps for L2: where each page of L2 leads, and the low bits of its entry, such as 7. */
+  readonly ept?: readonly GuestMapping[];
   /** What the program that runs the VM writes over such entries, in order, without telling KVM. */
   readonly rewrites?: readonly GuestMapping[];
   /** For each vCPU, its accesses in order. */

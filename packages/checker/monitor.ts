@@ -1,6 +1,7 @@
 import type { Gfn, MemoryRegion } from "@mmu-lab/memslots";
 import { type StateHasher, Work } from "@mmu-lab/protocol";
 import type { Vcpu, Vm } from "@mmu-lab/machine";
+import { nameOf } from "./_pages.ts";
 import { READS_MEMSLOTS, WRITES_MEMSLOTS } from "@mmu-lab/paging";
 
 /**
@@ -97,7 +98,7 @@ export class Monitor {
   #judge(vcpu: number): void {
     this.#vm.execution.touched |= READS_MEMSLOTS;
     const wrong = this.#answered & ~this.#allowed[vcpu];
-    const where = `vCPU ${vcpu}, gfn 0x${this.#gfns[this.#accessing[vcpu]].toString(16)}`;
+    const where = `vCPU ${vcpu}, ${nameOf(this.#gfns[this.#accessing[vcpu]])}`;
     if (wrong & MMIO) this.broken ??= `stale MMIO: ${where} was handled as MMIO, but there was a slot all the time`;
     if (wrong & RAM) this.broken ??= `stale RAM: ${where} was handled as RAM, but there was no slot all the time`;
     this.#answered = 0;

@@ -2,8 +2,9 @@ import type { World } from "@mmu-lab/explorer";
 import { hashVcpu, hashVm, type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
 import type { MemoryRegion } from "@mmu-lab/memslots";
 import { auditBooks } from "@mmu-lab/paging";
-import { point, type Protocol, type StateHasher, type Step, Work } from "@mmu-lab/protocol";
+import { point, type Protocol, run, type StateHasher, type Step, Work } from "@mmu-lab/protocol";
 import { GuestTablesOf, PAGED_GUEST } from "./_guest_tables.ts";
+import { addressOf, enterFor, isOfL2, nameOf, pageOf } from "./_pages.ts";
 import type { CheckAccess, CheckScenario, GuestMapping } from "./check_scenario.ts";
 import { Monitor, type Settled } from "./monitor.ts";
 import { describeVm } from "./describe_vm.ts";
@@ -57,25 +58,34 @@ class VmWorld implements World {
   readonly #framesOf: (page: number) => readonly number[];
 
   constructor(profile: Profile, scenario: CheckScenario, options: VmWorldOptions) {
-    const { tables = tablesFor(profile, scenario), rewrites = [] } = scenario;
+    const { tables = tablesFor(profile, scenario), rewrites = [], ept = [] } = scenario;
     const guest = tables.length > 0 ? { guest: PAGED_GUEST } : {};
     const vm = new Vm(profile, { maxShadowPages: MAX_SHADOW_PAGES, ...guest });
     this.#vm = vm;
     this.execution = vm.execution;
     this.locks = [vm.slotsLock, vm.mmu.lock];
     for (let i = 0; i < scenario.vcpus.length; i++) vm.createVcpu();
-    const guestTables = tables.length > 0 ? new GuestTablesOf(vm, tables) : undefined;
+    const guestTables = tables.length > 0
+      ? new GuestTablesOf(vm, tables)
+      : ept.length > 0
+      ? new GuestTablesOf(vm, ept, true)
+      : undefined;
     for (const step of scenario.prelude) {
       if (step.op === "access") {
         if (step.smm) vm.setSmm(step.vcpu, true);
+        run(vm.execution, enterFor(vm, vm.vcpu(step.vcpu), pageOf(step)), step.vcpu);
         vm.access(step.vcpu, step.kind, step.gfn * 4096, 4);
       } else if (vm.memslot(step) !== 0) throw new RangeError(`Cannot set up '${scenario.name}': a memslot is refused`);
     }
-    this.#gfns = [...new Set(scenario.vcpus.flat().map(({ gfn }) => gfn))];
+    this.#gfns = [...new Set(scenario.vcpus.flat().map(pageOf))];
     const entries = [...tables, ...rewrites];
     // Nobody flushes what the program rewrites: the processor may go by either entry, for as long as it likes.
     const framesOf = this.#framesOf = (page) =>
-      tables.length === 0 ? [page] : entries.filter((entry) => entry.page === page).map(({ gfn }) => gfn);
+      isOfL2(page)
+        ? ept.filter((entry) => entry.page * 4096 === addressOf(page)).map(({ gfn }) => gfn)
+        : tables.length === 0
+        ? [page]
+        : entries.filter((entry) => entry.page === page).map(({ gfn }) => gfn);
     const monitor = this.#monitor = new Monitor(vm, this.#gfns, {
       settled: options.settled ?? "returned",
       exitsPerAccess: options.exitsPerAccess ?? EXITS_PER_ACCESS,
@@ -123,7 +133,7 @@ class VmWorld implements World {
   }
 
   get properties(): readonly string[] {
-    const atTheEnd = this.#endless ? [] : ["what is there is seen", "no second slow fault"];
+    const atTheEnd = this.#endless ? [] : ["what is there is seen", "no second slow fault", "no emulation of memory"];
     return ["no stale MMIO", "no stale RAM", "progress", "no kernel warning", "books balance", ...atTheEnd];
   }
 
@@ -148,24 +158,31 @@ class VmWorld implements World {
   }
 
   describe(): string {
-    return describeVm(this.#vm, this.#gfns);
+    return describeVm(this.#vm, this.#gfns.flatMap((page) => isOfL2(page) ? this.#framesOf(page) : page));
   }
 
   /** Two more accesses with nothing else running: the first must be right, the second must not need a slow fault. */
-  #probe(vcpu: Vcpu, gfn: number): string | undefined {
+  #probe(vcpu: Vcpu, page: number): string | undefined {
     const vm = this.#vm;
+    run(vm.execution, enterFor(vm, vcpu, page), vcpu.index);
     const { active } = vm.memslots[vcpu.mmu.asId];
-    const expected = this.#framesOf(gfn).map((frame) => active.find(frame) === undefined ? "mmio" : "ram");
-    const name = `vCPU ${vcpu.index}, gfn 0x${gfn.toString(16)}`;
-    const kind = vm.access(vcpu.index, "read", gfn * 4096, 4).kind;
+    const expected = this.#framesOf(page).map((frame) => active.find(frame) === undefined ? "mmio" : "ram");
+    const name = `vCPU ${vcpu.index}, ${nameOf(page)}`;
+    const kind = vm.access(vcpu.index, "read", addressOf(page), 4).kind;
     if (!expected.some((right) => right === kind)) {
       return `stale ${kind.toUpperCase()}: at the end ${name} is handled as ${kind}, not ${expected.join(" or ")}`;
     }
-    const slow = vm.mmu.counters.counts[Work.slowFaults];
-    vm.access(vcpu.index, "read", gfn * 4096, 4);
-    const answered = vm.mmu.counters.counts[Work.slowFaults] === slow || !vm.mmu.layout.cachingEnabled;
-    if (answered) return undefined;
-    return `liveness: at the end the second access of ${name} still takes a slow fault`;
+    const { counts } = vm.mmu.counters;
+    const slow = counts[Work.slowFaults];
+    const emulated = counts[Work.emulations];
+    vm.access(vcpu.index, "read", addressOf(page), 4);
+    if (counts[Work.slowFaults] !== slow && vm.mmu.layout.cachingEnabled) {
+      return `liveness: at the end the second access of ${name} still takes a slow fault`;
+    }
+    if (kind === "ram" && counts[Work.emulations] !== emulated) {
+      return `liveness: at the end the second access of ${name} is still emulated, though it is to memory`;
+    }
+    return undefined;
   }
 }
 
@@ -190,7 +207,9 @@ function* vcpuActor(
       yield* vm.smmProtocol(vcpu, smm);
       yield NEXT_ACCESS;
     }
-    monitor.accessBegins(vcpu, i, gfn);
+    const page = pageOf(accesses[i]);
+    if (yield* enterFor(vm, vcpu, page)) yield NEXT_ACCESS;
+    monitor.accessBegins(vcpu, i, page);
     yield* vm.accessProtocol(vcpu, kind, gfn * 4096, 4);
     monitor.accessEnds(vcpu);
     // Nothing of the access lives on: states that differ only in its history are one.

@@ -1,13 +1,9 @@
 import { type MmioLayout, parseLanes } from "@mmu-lab/spte-encoding";
-import {
-  type Era,
-  printEvent,
-  stripProbeLocation,
-  type TraceLine,
-  type TraceRecord,
-  TraceSyntaxError,
-} from "@mmu-lab/tracing";
+import { type Era, printEvent, stripProbeLocation, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
+import type { CollectedRecord } from "./event_collector.ts";
 import { type Level, levelOfEvent, TIMING_EXITS } from "./levels.ts";
+import { maskFrames, showsFrames } from "./mask_frames.ts";
+import type { Place } from "./places.ts";
 
 /** An event, of the kernel or of the model, in the form in which the two are compared. */
 export interface Comparable {
@@ -15,12 +11,14 @@ export interface Comparable {
   readonly name: string;
   /** The lowest level that compares it. */
   readonly level: Level;
-  /** The event as the kernel prints it, but for its spte pointer: equal texts are equal events. */
+  /** The event as the kernel prints it, but for its frames: equal texts are equal events if the frames are, too. */
   readonly text: string;
-  /** The page of the spte pointer, if there is one: a frame of the recorded machine, or a serial of the model. */
-  readonly page: number | undefined;
-  /** Index of the spte in that page. */
-  readonly index: number | undefined;
+  /** The event as the kernel prints it. */
+  readonly whole: string;
+  /** Of an event of the kernel: the frames that it shows, in order. */
+  readonly frames: readonly (number | undefined)[];
+  /** Of an event of the model: what these are. */
+  readonly places: readonly (Place | undefined)[];
   /** Line of the recording, if it comes from one. */
   readonly line: number | undefined;
 }
@@ -31,38 +29,36 @@ export interface ComparableContext {
   readonly era: Era;
   /** How its MMIO sptes look. */
   readonly layout: MmioLayout;
+  /** Whether an entry maps memory or links a table. */
+  isPresent(lo: number, hi: number): boolean;
   /** The file, for messages. */
   readonly file?: string;
 }
 
-/** Events that show an spte pointer, and how it is printed. */
-const SPTEP: Readonly<Record<string, RegExp>> = {
-  mark_mmio_spte: /sptep:([0-9a-f]{16})/,
-  mmu_spte_set: /sptep=(?:0x)?([0-9a-f]{16})/,
-};
-const STORED_SPTE = /spte=(?:0x)?([0-9a-f]+)$/;
+const STORED_SPTE = / spte=(?:0x)?([0-9a-f]+)$/;
 const EXIT_REASON = /reason (\S+)/;
+const NONE: readonly undefined[] = [];
 
 /**
  * Reads a line of a recording for comparison.
  *
  * @returns `undefined` for events that no level compares.
- * @throws {TraceSyntaxError} If an event that shows an spte pointer does not show one.
+ * @throws {TraceSyntaxError} If an event that shows frames is not as the kernel prints it.
  */
 export function comparableFromLine(line: TraceLine, context: ComparableContext): Comparable | undefined {
   const level = levelOfEvent(line.name);
   if (level === undefined) return undefined;
   const text = line.text.startsWith("(") ? stripProbeLocation(line.text) : line.text;
-  return comparable(line.name, level, text, context, line.lineNumber);
+  return comparable(line.name, level, text, context, NONE, line.lineNumber);
 }
 
 /** Reads an event of the model for comparison; `undefined` for events that no level compares. */
-export function comparableFromRecord(record: TraceRecord, context: ComparableContext): Comparable | undefined {
+export function comparableFromRecord(record: CollectedRecord, context: ComparableContext): Comparable | undefined {
   const { event } = record;
   const level = levelOfEvent(event.name);
   if (level === undefined || event.format(context.era) === undefined) return undefined;
   const text = printEvent(event, record.vcpu, record.args, context.era);
-  return comparable(event.name, level, stripProbeLocation(text), context, undefined);
+  return comparable(event.name, level, stripProbeLocation(text), context, record.places, undefined);
 }
 
 function comparable(
@@ -70,25 +66,17 @@ function comparable(
   level: Level,
   text: string,
   context: ComparableContext,
+  places: readonly (Place | undefined)[],
   line: number | undefined,
 ): Comparable | undefined {
   if (name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "")) return undefined;
-  const pattern = SPTEP[name];
-  if (pattern === undefined) return { name, level, text, page: undefined, index: undefined, line };
-  if (name === "mmu_spte_set" && !storesMmio(text, context.layout)) return undefined;
-  const pointer = pattern.exec(text)?.[1];
-  if (pointer === undefined) {
-    throw new TraceSyntaxError({ line: line ?? 0, ...fileOf(context) }, `an spte pointer in ${name}`, text);
+  if (!showsFrames(name)) return { name, level, text, whole: text, frames: NONE, places, line };
+  const at = name === "mmu_spte_set" && !storesMmio(text, context.layout) ? 3 : level;
+  const masked = maskFrames(name, text, context.isPresent);
+  if (masked === undefined) {
+    throw new TraceSyntaxError({ line: line ?? 0, ...fileOf(context) }, `${name} as the kernel prints it`, text);
   }
-  const { lo, hi } = parseLanes(pointer);
-  return {
-    name,
-    level,
-    text: text.replace(pointer, "*"),
-    page: (hi >>> 0) * 2 ** 20 + (lo >>> 12),
-    index: (lo & 0xfff) >> 3,
-    line,
-  };
+  return { name, level: at, text: masked.text, whole: text, frames: masked.frames, places, line };
 }
 
 function storesMmio(text: string, layout: MmioLayout): boolean {

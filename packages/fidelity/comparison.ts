@@ -13,7 +13,8 @@ import { type Comparable, type ComparableContext, comparableFromLine, comparable
 import { EventCollector } from "./event_collector.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
-import { PageRenaming } from "./page_renaming.ts";
+import { FrameRenaming } from "./frame_renaming.ts";
+import { PlaceFinder } from "./places.ts";
 
 /** How much agrees at one level. */
 export interface LevelScore {
@@ -84,28 +85,27 @@ class ModelVm {
   readonly sink = new EventCollector();
   readonly vm: Vm;
   readonly context: ComparableContext;
-  readonly renaming: PageRenaming;
+  readonly renaming: FrameRenaming;
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
   constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
-    const { layout, pool } = this.vm.mmu;
-    this.context = { era, layout, ...(file === undefined ? {} : { file }) };
-    this.renaming = new PageRenaming((serial) => {
-      for (let page = 0; page < pool.length; page++) {
-        if (pool.serial[page] === serial) return pool.isLive(page);
-      }
-      return false;
-    });
+    const { mmu } = this.vm;
+    const { layout } = mmu;
+    const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
+    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const finder = new PlaceFinder(mmu);
+    this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
+    this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
   }
 }
 
 /**
  * Carries recorded operations out on the model and compares, operation by operation, what came of them and the events that
  * the kernel and the model tell of. Events are aligned within an operation, so that one that is missing counts once.
- * Frames of page tables are renamed by a bijection, never ignored.
+ * Frames are renamed by a bijection, never ignored.
  *
  * Holds no operation after it is compared: memory does not grow with the recording.
  */
@@ -157,7 +157,7 @@ export class Comparison {
 
   #compare(model: ModelVm, recorded: RecordedOperation): void {
     const { vm, sink } = model;
-    sink.clear(wantedIn(recorded));
+    sink.clear(wantedIn(recorded, this.#options.level));
     if (recorded.operation.op === "vm-destroy") model.statistics = { ...vm.mmu.stats };
     const result = carryOut(vm, recorded);
     const bulk = recorded.operation.op === "bulk-flags" ? recorded.operation : undefined;
@@ -240,9 +240,9 @@ export class Comparison {
 }
 
 /** Which events of the model are looked at. The recorder turns its probes off while it changes flags many times in a row. */
-function wantedIn({ operation }: RecordedOperation): (event: TraceEvent) => boolean {
+function wantedIn({ operation }: RecordedOperation, level: Level): (event: TraceEvent) => boolean {
   const probes = operation.op !== "bulk-flags";
-  return ({ name, system }) => levelOfEvent(name) !== undefined && (probes || system !== "probe");
+  return ({ name, system }) => (levelOfEvent(name) ?? Infinity) <= level && (probes || system !== "probe");
 }
 
 function carryOut(vm: Vm, { operation, seq, startLine }: RecordedOperation): ReturnType<typeof runOperation> {
@@ -255,17 +255,23 @@ function carryOut(vm: Vm, { operation, seq, startLine }: RecordedOperation): Ret
   }
 }
 
-function agree(renaming: PageRenaming, kernel: Comparable, model: Comparable): boolean {
-  if (kernel.name !== model.name || kernel.text !== model.text || kernel.index !== model.index) return false;
-  return kernel.page === undefined || renaming.canMatch(model.page!, kernel.page);
+function agree(renaming: FrameRenaming, kernel: Comparable, model: Comparable): boolean {
+  if (kernel.name !== model.name || kernel.text !== model.text) return false;
+  for (let i = 0; i < kernel.frames.length; i++) {
+    if (!renaming.canMatch(model.places[i], kernel.frames[i])) return false;
+  }
+  return true;
 }
 
-/** Two events that agree bind the pages that they show, for the rest of the recording. */
-function bind(renaming: PageRenaming, kernel: Comparable, model: Comparable): boolean {
-  return kernel.page === undefined || renaming.match(model.page!, kernel.page);
+/** Two events that agree bind the frames that they show, for the rest of the recording. */
+function bind(renaming: FrameRenaming, kernel: Comparable, model: Comparable): boolean {
+  for (let i = 0; i < kernel.frames.length; i++) {
+    if (!renaming.match(model.places[i], kernel.frames[i])) return false;
+  }
+  return true;
 }
 
 function show(event: Comparable | string | undefined): string {
   if (event === undefined) return "nothing";
-  return typeof event === "string" ? event : `${event.name}: ${event.text}`;
+  return typeof event === "string" ? event : `${event.name}: ${event.whole}`;
 }

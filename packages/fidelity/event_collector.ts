@@ -1,10 +1,22 @@
 import type { TraceEvent, TraceRecord, TraceSink } from "@mmu-lab/tracing";
+import type { Place } from "./places.ts";
+
+/** An event of the model, with what the frames are that it shows. */
+export interface CollectedRecord extends TraceRecord {
+  /** See `PlaceFinder`; none unless the collector was told to look. */
+  readonly places: readonly (Place | undefined)[];
+}
+
+/** Says what the frames are that an event shows. */
+export type FindPlaces = (event: TraceEvent, args: readonly number[]) => readonly (Place | undefined)[];
 
 /** A sink that keeps every event that somebody asks for, as long as it is told to. */
 export class EventCollector implements TraceSink {
   readonly on: boolean = true;
   /** The events since the last {@linkcode EventCollector.clear}. */
-  readonly records: TraceRecord[] = [];
+  readonly records: CollectedRecord[] = [];
+  /** Asked about every event that is kept. */
+  findPlaces: FindPlaces = () => [];
   #wanted: (event: TraceEvent) => boolean = () => true;
   /** What `#wanted` says, by event id; asked once an event. */
   #answers: (boolean | undefined)[] = [];
@@ -20,6 +32,6 @@ export class EventCollector implements TraceSink {
     const wanted = this.#answers[event.id] ??= this.#wanted(event);
     if (!wanted) return;
     while (args.length < event.slots) args.push(0);
-    this.records.push({ event, vcpu, sequence: this.records.length, args });
+    this.records.push({ event, vcpu, sequence: this.records.length, args, places: this.findPlaces(event, args) });
   }
 }

@@ -36,4 +36,15 @@ export class PageRenaming {
     this.#serialIn.set(frame, serial);
     return true;
   }
+
+  /** The frame of a page, if it has one already. */
+  frameOf(serial: number): number | undefined {
+    return this.#frameOf.get(serial);
+  }
+
+  /** Whether a page that is there still has the frame. */
+  hasFrame(frame: number): boolean {
+    const serial = this.#serialIn.get(frame);
+    return serial !== undefined && this.#isLive(serial);
+  }
 }

@@ -41,7 +41,7 @@ Deno.test("lab bugs --story tells the fix, and each step with the state after it
 Deno.test("lab bugs knows no bug that is not in the corpus", async () => {
   const { code, output, errors } = await lab("bugs B99");
   assertEquals([code, output], [2, ""]);
-  assertStringIncludes(errors, "lab bugs: Unknown bug 'B99'; did you mean 'B0");
+  assertStringIncludes(errors, "lab bugs: Unknown bug 'B99'; did you mean 'B");
 });
 
 Deno.test("lab bugs --profile says which bugs a kernel as released has, and why some cannot show", async () => {

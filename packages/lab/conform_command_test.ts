@@ -46,7 +46,7 @@ const MISTAKES: [args: string[], message: string][] = [
   [[], "Name at least one recording"],
   [["nowhere.gz"], "Cannot read nowhere.gz"],
   [["x", "--profile", "linux_3_11_etp"], "Unknown profile 'linux_3_11_etp'; did you mean 'linux_3_11_ept'?"],
-  [["x", "--level", "4"], "Cannot use level '4': write 1 or 2"],
+  [["x", "--level", "4"], "Cannot use level '4': write 1, 2 or 3"],
   [[new URL("./deno.json", import.meta.url).pathname], "Cannot parse trace"],
 ];
 

@@ -4,6 +4,7 @@ import {
   hvaOf,
   injectPageFault,
   isReadOnly,
+  PFERR_FETCH,
   PFERR_USER,
   PFERR_WRITE,
   pteWrite,
@@ -45,6 +46,7 @@ export function* emulateInstruction(
   vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
+  fetchInstruction(vm, vcpu);
   if (retriesInstead(vcpu, address, retry)) {
     yield* unprotect(vm, vcpu, address);
     return "done";
@@ -136,7 +138,7 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
   if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
   const isKnown = gpa >= 0;
   if (!isKnown) {
-    gpa = toGpa(vcpu, gva, write);
+    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultAddress : toGpa(vcpu, gva, write);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -175,11 +177,19 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
 function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
   const { cache, shadow } = vcpu.mmu;
   if (shadow === undefined || !cache.matchesGva(gva, vm.mmu.cacheSlotsOf(vcpu.mmu))) return -1;
-  const code = accessCode(vcpu, write);
+  const code = (write ? PFERR_WRITE : 0) | (shadow.userMode ? PFERR_USER : 0);
   if (((shadow.walk.role.permissions[code >> 1] >> cache.access) & 1) !== 0) return -1;
   const gpa = cache.gfn * 4096 + (gva % 4096);
   traceMatch(vm, vcpu, gva, gpa, write, "gva");
   return gpa;
+}
+
+/**
+ * Reads the instruction from guest memory, which takes a walk of the guest's tables (`kvm_fetch_guest_virt`): the recorded
+ * processors do not hand its bytes over. It lies in one page, and what it is the model knows.
+ */
+function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
+  if (vm.guest.code !== undefined) walk(vcpu, vcpu.rip, PFERR_FETCH);
 }
 
 /** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
@@ -192,27 +202,35 @@ function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
   return matches ? faultAddress : -1;
 }
 
+/** Whether the kernel takes the address of the exit for that of the operand; see the rule. */
+function isAtFault(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): boolean {
+  return vm.mmu.faultRules.emulatedAddress === "of-the-fault" && mmu.shadow === undefined &&
+    faultAddress % 4096 === gva % 4096;
+}
+
 /** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
 function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
-  const { shadow, guestPaging } = vcpu.mmu;
-  if (shadow === undefined) return guestPaging.translate(gva);
-  if (vcpu.mmu.inL2) return gpaOfL2(vcpu, shadow, gva, write);
-  return gvaToGpa(shadow.walk, shadow.walker, gva | 0, Math.floor(gva / 2 ** 32), accessCode(vcpu, write));
+  return walk(vcpu, gva, write ? PFERR_WRITE : 0);
+}
+
+function walk(vcpu: Vcpu, gva: number, access: number): number {
+  const { shadow, inL2, guestPaging } = vcpu.mmu;
+  if (shadow !== undefined && inL2) return gpaOfL2(vcpu, shadow, gva, access);
+  const tables = shadow ?? vcpu.emulatorWalk;
+  if (tables === undefined) return guestPaging.translate(gva);
+  const mode = tables.userMode ? PFERR_USER : 0;
+  return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
 }
 
 /** Goes by L2's own tables, and by L1's EPT for each address on the way (`gva_to_gpa_nested`, `translate_nested_gpa`). */
-function gpaOfL2(vcpu: Vcpu, { walk, walker }: ShadowContext, gva: number, write: boolean): number {
+function gpaOfL2(vcpu: Vcpu, { walk, walker }: ShadowContext, gva: number, access: number): number {
   const paging = vcpu.mmu.guestPaging;
   const translateNested = (gpa: number, code: number) =>
     gvaToGpa(walk, walker, gpa | 0, Math.floor(gpa / 2 ** 32), code | PFERR_USER);
   for (let step = 0; step < paging.levels; step++) {
     if (translateNested(paging.entryGpa(gva, step), PFERR_WRITE) < 0) return -1;
   }
-  return translateNested(paging.translate(gva), write ? PFERR_WRITE : 0);
-}
-
-function accessCode(vcpu: Vcpu, write: boolean): number {
-  return (write ? PFERR_WRITE : 0) | (vcpu.mmu.shadow?.userMode ? PFERR_USER : 0);
+  return translateNested(paging.translate(gva), access);
 }
 
 /** Whether memory need not be tried (`vcpu_mmio_gva_to_gpa`). */

@@ -32,7 +32,10 @@ export interface GuestTablesSetup {
 export interface Guest {
   /** The guest's page tables as the processor meets them. */
   readonly paging: GuestPaging;
-  /** Page tables of its own that lie in its memory, for processors whose KVM shadows them; else it has paging off. */
+  /**
+   * Page tables of its own that lie in its memory, for processors whose KVM shadows them; on others it has paging off, unless
+   * `paging` says that its entries are these. Then KVM's emulator walks them.
+   */
   readonly tables?: GuestTablesSetup;
   /** The own paging of its guest, L2, where the kernel lets it have one; paging off unless told. */
   readonly l2?: GuestPaging;
@@ -47,6 +50,7 @@ export const FLAT_GUEST: Guest = {
 
 /**
  * Guest paging that maps memory to itself with pages of 1 GiB: a walk reads one entry of each of two tables.
+ * The tables must be there: the processor sets bits in them.
  *
  * @param pml4Gpa Where the outer table lies. @param pdptGpas Where the inner tables lie, one for each 512 GiB.
  */
@@ -58,5 +62,6 @@ export function identityGuestPaging(pml4Gpa: number, pdptGpas: readonly number[]
         ? pml4Gpa + 8 * (Math.floor(gva / 2 ** 39) % 512)
         : pdptGpas[Math.floor(gva / 2 ** 39)] + 8 * (Math.floor(gva / 2 ** 30) % 512),
     translate: (gva) => gva,
+    inMemory: true,
   };
 }

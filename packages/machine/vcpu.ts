@@ -1,4 +1,4 @@
-import type { VcpuMmu } from "@mmu-lab/paging";
+import type { GuestWalker, VcpuMmu, WalkMmu } from "@mmu-lab/paging";
 import type { AccessKind, AccessSize } from "./guest.ts";
 
 /** An exit from L2 that L1 gets: an EPT violation or misconfiguration in its own EPT. */
@@ -60,12 +60,24 @@ export interface MmioFragment {
   length: number;
 }
 
+/** How KVM walks the guest's tables for the emulator (`walk_mmu`). */
+export interface EmulatorWalk {
+  /** Which tables, and how. */
+  readonly walk: WalkMmu;
+  /** What the last walk left behind. */
+  readonly walker: GuestWalker;
+  /** Whether the guest runs in user mode. */
+  readonly userMode: boolean;
+}
+
 /** A virtual CPU: its MMU, the instruction it is at, and what its emulator remembers. */
 export class Vcpu {
   /** Its number. */
   readonly index: number;
   /** Its MMU state. */
   readonly mmu: VcpuMmu;
+  /** How KVM walks the guest's tables; `undefined` if the guest has none in its memory. */
+  readonly emulatorWalk: EmulatorWalk | undefined;
   /** What became of the last access. */
   readonly outcome: AccessOutcome = new AccessOutcome();
 
@@ -110,10 +122,12 @@ export class Vcpu {
    * Makes a vCPU that has not run.
    *
    * @param mmu Its MMU state.
+   * @param emulatorWalk How KVM walks its guest's tables, if it has any.
    */
-  constructor(mmu: VcpuMmu) {
+  constructor(mmu: VcpuMmu, emulatorWalk?: EmulatorWalk) {
     this.index = mmu.index;
     this.mmu = mmu;
+    this.emulatorWalk = emulatorWalk;
   }
 
   /** Puts what the instruction stores into the write buffer: its operand, or the sum of that and what it read. */

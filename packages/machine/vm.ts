@@ -160,7 +160,9 @@ export class Vm {
         for (const { asId } of this.memslots) this.memslot({ ...region, asId });
       }
     }
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, this.#shadowContext()));
+    const context = this.#guestTables();
+    const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
+    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
     vcpu.mmu.nested = this.#nestedState();
     this.vcpus.push(vcpu);
     return vcpu;
@@ -179,10 +181,10 @@ export class Vm {
     return new NestedState(nested, context, this.guest.l2 ?? FLAT_GUEST.paging);
   }
 
-  /** What a vCPU has beside where KVM shadows the guest's tables. */
-  #shadowContext(): ShadowContext | undefined {
-    if (this.backend.shadowsGuestTables !== true) return undefined;
-    const { tables } = this.guest;
+  /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
+  #guestTables(): ShadowContext | undefined {
+    const { tables, paging } = this.guest;
+    if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
     const context = this.#contextFor(tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR });
     const cr3 = tables?.cr3 ?? 0;
     context.walk.rootLo = cr3 | 0;

@@ -42,6 +42,8 @@ export interface GuestPaging {
   entryGpa(gva: number, step: number): number;
   /** The guest-physical address of `gva`. */
   translate(gva: number): number;
+  /** Whether the entries lie in guest memory, where the processor sets accessed and dirty bits in them. */
+  readonly inMemory?: boolean;
 }
 
 /** A processor with KVM's handlers of its exits. */

@@ -1,7 +1,6 @@
 import { hashSlot, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
-import { KVM_MMU_SPTE_REQUESTED } from "@mmu-lab/tracing";
 import { fastDirectFault } from "./fast_direct_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
 import { directMap, hvaOf, isReadOnly } from "./map.ts";
@@ -14,6 +13,7 @@ import type { Mapping } from "./set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import { tdpMap } from "./tdp-mmu/map.ts";
 import { NONPAGING_LEVEL } from "./tdp_page_fault.ts";
+import { traceRequest } from "./trace_spte.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /**
@@ -72,12 +72,6 @@ function mappingOf(mmu: Mmu, vcpu: VcpuMmu, gfn: number, slot: Memslot | undefin
   const level = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn, largest);
   const offset = gfn % pagesPerEntry(level);
   const pfn = slot === undefined ? 0 : mmu.host.pfn(hvaOf(slot, gfn)) - offset;
-  if (mmu.trace.on) {
-    const [lo, hi] = slot === undefined ? NO_SLOT_PFN : [pfn, pfn / 2 ** 32];
-    mmu.trace.emit(KVM_MMU_SPTE_REQUESTED, vcpu.index, gfn, lo, hi, level);
-  }
+  if (mmu.trace.on) traceRequest(mmu, gfn, slot === undefined ? -1 : pfn + offset, level);
   return { gfn: gfn - offset, level, slot, pfn, writable: slot !== undefined && !isReadOnly(slot) };
 }
-
-/** `KVM_PFN_NOSLOT`, bit 63, as two lanes. */
-const NO_SLOT_PFN: readonly [lo: number, hi: number] = [0, 2 ** 31];

@@ -56,12 +56,13 @@ export interface FaultRules {
    */
   readonly syncedMmioSpte: "stamped-anew" | "looked-up";
   /**
-   * Which address the emulator takes where the vCPU's cache says that the one of the exit is MMIO. `walked`: what the guest's
-   * tables say, as for all others. `of-the-exit`: that one, without a walk, be it an address of L2 ("Use the hardware
-   * provided GPA instead of page walk", 4.11 on AMD, soon after on Intel; bug B19). Walked unless told; that later
-   * kernels take that of the exit too, but never in L2, comes to the same.
+   * Which address the emulator takes for its operand. `walked`: what the guest's tables say (to 4.10, and unless told).
+   * `of-the-exit`: that of the exit, without a walk, where the vCPU's cache says that it is MMIO, be it an address of L2
+   * ("Use the hardware provided GPA instead of page walk", 4.11 on AMD, soon after on Intel; bug B19). `of-the-fault`: that
+   * one, MMIO or not, where it is a guest-physical address of L1 (`gpa_val`, from 4.14 on). Always only if its offset in
+   * the page is the operand's. Where there is no L2 all come to the same, but for what a walk leaves behind.
    */
-  readonly emulatedAddress?: "walked" | "of-the-exit";
+  readonly emulatedAddress?: "walked" | "of-the-exit" | "of-the-fault";
 }
 
 /** The rules of 3.11. */
@@ -84,4 +85,5 @@ export const FAULT_RULES_6_1: FaultRules = {
   invalidSlot: "retry",
   countsAllMmioExits: true,
   misconfigurationIsFault: true,
+  emulatedAddress: "of-the-fault",
 };

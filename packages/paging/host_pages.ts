@@ -9,4 +9,6 @@ export interface HostPages {
   mappingLevel(hva: number): number;
   /** Whether the address lies in a transparent huge page of 2 MiB. */
   isTransparentHuge(hva: number): boolean;
+  /** A page as 1024 words of 32 bits, low first: the memory itself. */
+  words(pfn: number): Int32Array;
 }

@@ -1,7 +1,7 @@
 import type { Gfn, Memslot } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { KVM_MMU_SET_SPTE, MMU_SPTE_SET } from "@mmu-lab/tracing";
+import { MMU_SPTE_SET } from "@mmu-lab/tracing";
 import { countMappings } from "./kvm_stats.ts";
 import { makeSpte, type NewSpte, type SpteRequest, tableHi, tableLo } from "./make_spte.ts";
 import { markMmioSpte } from "./mmio_spte.ts";
@@ -10,7 +10,8 @@ import type { PageId } from "./page_pool.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
 import { asIdOf, isDirect } from "./role.ts";
 import { isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
-import { rightsOf, sptepOf } from "./trace_page.ts";
+import { sptepOf } from "./trace_page.ts";
+import { traceSetSpte } from "./trace_spte.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { addParent, dropSpte, removeParent } from "./zap.ts";
 import { rmapAdd } from "./shadow/rmap.ts";
@@ -109,10 +110,7 @@ export function setLeaf(
   const lo = pool.lo(page, index);
   const hi = pool.hi(page, index);
   const changed = lo !== beforeLo || hi !== beforeHi;
-  if (changed && mmu.trace.on) {
-    const sptep = sptepOf(mmu, page, index);
-    mmu.trace.emit(KVM_MMU_SET_SPTE, vcpu.index, mapping.gfn, lo, hi, rightsOf(mmu, lo, hi), level, sptep);
-  }
+  if (changed && mmu.trace.on) traceSetSpte(mmu, page, index, mapping.gfn, level);
   if (protectedFromWrites) mmu.flushLocalTlb(vcpu);
   if (!wasMapped && mmu.isPresent(lo, hi)) {
     countMappings(mmu.stats, level, 1);

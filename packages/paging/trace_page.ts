@@ -1,7 +1,6 @@
 import { packSpRole, type TraceEvent } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
 import type { PageId } from "./page_pool.ts";
-import { SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
 import { accessOf, hasEferNx, hasFourByteGptes, isDirect, isInvalid, levelOf, quadrantOf } from "./role.ts";
 
 /** The address of an spte in tracepoints: by the page's serial, which no later page shares. */
@@ -24,6 +23,9 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     invalid: isInvalid(role),
     quadrant: quadrantOf(role),
     nxe: hasEferNx(role) || (isDirect(role) && mmu.pageRules.directNx),
+    // Without the bits in the hardware's format (`ad_disabled`, from 4.14 on).
+    adDisabled: mmu.bits.accessed === 0,
+    fourByteGpte: hasFourByteGptes(role),
     pae: !isDirect(role) && !hasFourByteGptes(role),
   });
   trace.emit(
@@ -37,15 +39,4 @@ export function tracePage(mmu: Mmu, event: TraceEvent, page: PageId, created?: "
     pool.isUnsync(page) ? 1 : 0,
     created === "new" ? 1 : 0,
   );
-}
-
-/**
- * What an entry allows, as `kvm_mmu_set_spte` shows it: readable 1, writable 2, executable 4, user 8. EPT has no user bit; KVM
- * takes its bit for reading for one (`kvm_mmu_set_ept_masks`, 6.1 spte.c).
- */
-export function rightsOf(mmu: Mmu, lo: number, hi: number): number {
-  const { bits } = mmu;
-  const executable = bits.noExecuteHi === 0 ? (lo & bits.executable) !== 0 : (hi & bits.noExecuteHi) === 0;
-  const user = (lo & (bits.user === 0 ? SPTE_PRESENT : bits.user)) !== 0;
-  return (lo & (SPTE_PRESENT | SPTE_WRITABLE)) | (executable ? 4 : 0) | (user ? 8 : 0);
 }

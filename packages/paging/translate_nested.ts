@@ -1,5 +1,7 @@
 import { Work } from "@mmu-lab/protocol";
+import { Access } from "./backend.ts";
 import type { Mmu } from "./mmu.ts";
+import { WRITES_GUEST_TABLES } from "./touches.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** The tables of a processor with two-dimensional paging that map guest-physical memory. */
@@ -27,12 +29,33 @@ export interface NestedTables {
  */
 export function translateNested(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number, tables: NestedTables): number {
   const paging = vcpu.guestPaging;
+  let dirty = DIRTY;
   for (let step = 0; step < paging.levels; step++) {
     mmu.counters.counts[Work.walkReferences]++;
-    if (tables.walk(mmu, vcpu, paging.entryGpa(gva, step), tables.guestTableAccess, false) < 0) return -1;
+    const gpa = paging.entryGpa(gva, step);
+    const pfn = tables.walk(mmu, vcpu, gpa, tables.guestTableAccess, false);
+    if (pfn < 0) return -1;
+    if (paging.inMemory !== true) continue;
+    const isLast = step === paging.levels - 1;
+    dirty = setGuestBits(mmu, pfn, gpa, isLast && access === Access.WRITE ? ACCESSED | DIRTY : ACCESSED) & DIRTY;
   }
   const pfn = tables.walk(mmu, vcpu, paging.translate(gva), access, true);
   if (pfn < 0) return -1;
-  vcpu.tlb.fill(Math.floor(gva / 4096), pfn, tables.servesWrites(vcpu));
+  vcpu.tlb.fill(Math.floor(gva / 4096), pfn, dirty !== 0 && tables.servesWrites(vcpu));
   return pfn;
+}
+
+/** Bits 5 and 6 of an entry of the guest's tables. Architecture. */
+const ACCESSED = 0x20;
+const DIRTY = 0x40;
+
+/** Sets bits in an entry of the guest's tables, as the processor does before it goes on (SDM vol. 3, 4.8); its low lane. */
+function setGuestBits(mmu: Mmu, pfn: number, gpa: number, bits: number): number {
+  const words = mmu.host.words(pfn);
+  const at = (gpa % 4096) >> 2;
+  if ((words[at] & bits) !== bits) {
+    mmu.execution.touched |= WRITES_GUEST_TABLES;
+    words[at] |= bits;
+  }
+  return words[at];
 }

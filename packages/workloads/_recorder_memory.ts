@@ -1,6 +1,6 @@
 import type { HostRegion } from "@mmu-lab/machine";
 import type { TraceMarker } from "@mmu-lab/tracing";
-import { RECORDER_4K_TABLES } from "./recorder_guest.ts";
+import { RECORDER_1G_TABLES, RECORDER_4K_TABLES } from "./recorder_guest.ts";
 import type { HostWriteOperation, MemslotOperation } from "./scenario.ts";
 
 const PAGE = 0x1000;
@@ -24,10 +24,10 @@ export class RecorderMemory {
 
   /**
    * @param hugePages Whether the pool has transparent huge pages; the recorder forbids them except in s14.
-   * @param ownTables Whether the guest has page tables for pages of 4 KiB.
+   * @param ownTables Whether the guest's page tables have pages of 4 KiB; else they have pages of 1 GiB.
    */
   constructor(hugePages: boolean, ownTables: boolean) {
-    this.regions = [ownTables ? { ...INFRA, contents: RECORDER_4K_TABLES } : INFRA, {
+    this.regions = [{ ...INFRA, contents: ownTables ? RECORDER_4K_TABLES : RECORDER_1G_TABLES }, {
       ...POOL,
       pages: hugePages ? "transparent-huge" : "4k",
     }];

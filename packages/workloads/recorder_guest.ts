@@ -54,6 +54,22 @@ function ripsOf(kind: AccessKind, size: AccessSize): readonly [rip: number, next
   return rips;
 }
 
+const PML4 = 0x2000;
+const PDPTS = [0x3000, 0x4000];
+/** Present, writable, the user's. */
+const TABLE = 7;
+const GIGABYTE_PAGE = 0x87;
+
+/** The page tables of {@linkcode RECORDER_GUEST} as it starts: gpa, low word, high word. */
+export const RECORDER_1G_TABLES: readonly (readonly [gpa: number, low: number, high: number])[] = [
+  ...PDPTS.map((gpa, i): [number, number, number] => [PML4 + 8 * i, gpa | TABLE, 0]),
+  ...Array.from({ length: 1024 }, (_, i): [number, number, number] => [
+    PDPTS[0] + 8 * i,
+    (i * 2 ** 30) % 2 ** 32 + GIGABYTE_PAGE,
+    Math.floor(i / 4),
+  ]),
+];
+
 /**
  * The guest of the recordings: one loop in long mode. `OUT` hands control to user space, which sets `%rdx` to one of nine
  * routines, `%rbx` to the address and `%rax` to the data. Guest-virtual equals guest-physical below 1 TiB, through pages
@@ -65,7 +81,8 @@ function ripsOf(kind: AccessKind, size: AccessSize): readonly [rip: number, next
  * Source: guest.S and memslot_lab.c of the recordings.
  */
 export const RECORDER_GUEST: Guest = {
-  paging: identityGuestPaging(0x2000, [0x3000, 0x4000]),
+  paging: identityGuestPaging(PML4, PDPTS),
+  tables: { cr3: PML4, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true, gigabytePages: true } },
   code: {
     loopRip: CODE_GPA,
     resumeRip: CODE_GPA + LOOP_BYTES.out,
@@ -76,13 +93,9 @@ export const RECORDER_GUEST: Guest = {
 };
 
 /**
- * The same guest with page tables of its own in its memory, for the recordings of shadow paging: its code at its place,
- * and from 0x40000000 on a window of pages of 4 KiB that the program maps as it goes. CR0.WP is set, EFER.NX is not.
+ * The same guest for the recordings of shadow paging, with other contents of its tables: its code at its place, and from 0x40000000 on a window of pages of 4 KiB that the program maps as it goes. CR0.WP is set, EFER.NX is not.
  */
-export const RECORDER_4K_GUEST: Guest = {
-  ...RECORDER_GUEST,
-  tables: { cr3: 0x2000, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true, gigabytePages: true } },
-};
+export const RECORDER_4K_GUEST: Guest = RECORDER_GUEST;
 
 /** Where the page tables of the window begin. */
 const WINDOW_TABLES = 0x10000;

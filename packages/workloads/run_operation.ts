@@ -97,6 +97,18 @@ export function runOperation(vm: Vm, operation: Operation): OperationResult {
     case "invlpg":
       vm.invlpg(operation.vcpu, operation.gva);
       return { ret: 0 };
+    case "enter-l2":
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      vm.enterL2(operation.vcpu, operation.eptp ?? 0);
+      return { ret: 0 };
+    case "leave-l2":
+      // An access may have left L2 by itself.
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      return { ret: 0 };
+    case "invept":
+      if (vm.vcpu(operation.vcpu).mmu.inL2) vm.leaveL2(operation.vcpu);
+      vm.invept(operation.vcpu, operation.eptp);
+      return { ret: 0 };
     case "vcpu-create":
       vm.createVcpu();
       return { ret: 0 };

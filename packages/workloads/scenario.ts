@@ -90,6 +90,29 @@ export interface InvlpgOperation {
   readonly gva: number;
 }
 
+/**
+ * A vCPU goes from the guest, L1, to a guest of its guest, L2, or back; accesses are then of the one that runs. One that
+ * L1's EPT does not allow leaves L2 by itself. For profiles with nested paging.
+ */
+export interface SwitchLevelOperation {
+  /** Its kind of operation. */
+  readonly op: "enter-l2" | "leave-l2";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** For `enter-l2`: the EPTP in L1's VMCS, the guest-physical address of an EPT and 0x1e. */
+  readonly eptp?: number;
+}
+
+/** L1 flushes what its vCPU remembers of its EPTs (`INVEPT`). */
+export interface InveptOperation {
+  /** Its kind of operation. */
+  readonly op: "invept";
+  /** Which vCPU. */
+  readonly vcpu: number;
+  /** Of which EPT; of all unless told. */
+  readonly eptp?: number;
+}
+
 /** A vCPU is created, started (it runs to its first hand-over to user space), or the VM is destroyed. */
 export interface LifeOperation {
   /** Its kind of operation. */
@@ -109,6 +132,8 @@ export type Operation =
     | HostWriteOperation
     | LoadCr3Operation
     | InvlpgOperation
+    | SwitchLevelOperation
+    | InveptOperation
     | LifeOperation
   )
   & {

@@ -26,6 +26,9 @@ const MEMBERS: Readonly<Record<Operation["op"], readonly string[]>> = {
   "host-write": ["hva", "value"],
   "load-cr3": ["vcpu", "cr3"],
   "invlpg": ["vcpu", "gva"],
+  "enter-l2": ["vcpu", "eptp"],
+  "leave-l2": ["vcpu"],
+  "invept": ["vcpu", "eptp"],
   "vcpu-create": ["vcpu"],
   "vcpu-start": ["vcpu"],
   "vm-destroy": ["vcpu"],
@@ -182,6 +185,14 @@ function checkOperation(place: string, value: unknown, state: State): void {
       }
       if (op === "invlpg") integerAt(`${place}.gva`, operation["gva"], 0, GPA_END - 1);
       else pageMultipleAt(`${place}.cr3`, operation["cr3"], 0, GPA_END - 4096);
+      break;
+    case "enter-l2":
+    case "leave-l2":
+    case "invept":
+      checkVcpu(place, operation, state);
+      if (op === "enter-l2" || operation["eptp"] !== undefined) {
+        integerAt(`${place}.eptp`, operation["eptp"], 0, GPA_END - 1);
+      }
       break;
     case "get-dirty-log":
       break;

@@ -97,3 +97,16 @@ Deno.test("validateScenario() wants CR3 of a guest with page tables, and of no o
   wrong({ op: "load-cr3", vcpu: 1, cr3: 0 }, "vcpu", "does not exist");
   wrong({ op: "invlpg", vcpu: 0, gva: -1 }, "gva", "write a whole number from 0");
 });
+
+Deno.test("validateScenario() wants an EPTP to enter L2, and need not have one to flush", () => {
+  const operations = [
+    ...START,
+    { op: "enter-l2", vcpu: 0, eptp: 0x101e },
+    { op: "leave-l2", vcpu: 0 },
+    { op: "invept", vcpu: 0 },
+    { op: "invept", vcpu: 0, eptp: 0x101e },
+  ];
+  assertEquals(validateScenario({ ...GOOD, operations }) as unknown, { ...GOOD, operations });
+  rejectsOperations([...START, { op: "enter-l2", vcpu: 0 }], "operations[1].eptp", "is missing");
+  rejectsOperations([...START, { op: "leave-l2", vcpu: 1 }], "operations[1].vcpu", "does not exist");
+});

@@ -138,6 +138,22 @@ export const CREATE_IN_SMM: CheckScenario = {
   updates: [{ ...SLOT, asId: 1 }],
 };
 
+/** The frame that L1's EPT has at the page of L2 whose number is that of a device of L1. */
+const BEHIND_L2 = 0xe0000;
+
+/**
+ * L1 uses a device; a page of L2 has the same number and leads to another frame, without slot, which L2 has used too. A slot
+ * is created there, while L1 uses its device again, and then L2 its page (B19).
+ */
+export const CREATE_BEHIND_L2: CheckScenario = {
+  name: "create-behind-l2",
+  summary: "a slot is created over a frame that L2 has used as MMIO, at a page with the number of a device of L1",
+  prelude: [{ op: "access", vcpu: 0, ...READ, l2: true }, access(0)],
+  ept: [{ page: GFN, gfn: BEHIND_L2, bits: 7 }],
+  vcpus: [[READ, { ...READ, l2: true }]],
+  updates: [{ ...SLOT, gpa: BEHIND_L2 * 4096 }],
+};
+
 /** Present, writable, user, accessed, and not yet dirty. */
 const CLEAN = 0x27;
 /** The same, dirty. */

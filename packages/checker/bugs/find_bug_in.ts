@@ -24,6 +24,7 @@ export function cannotShow(bug: Bug, profile: Profile): string | undefined {
   const accesses = [...scenario.vcpus.flat(), ...scenario.prelude.filter((step) => step.op === "access")];
   if (accesses.some(({ smm }) => smm) && profile.era.memslots.addressSpaces < 2) return "has one address space";
   if (scenario.tables !== undefined && profile.backend().shadowsGuestTables !== true) return "shadows no guest tables";
+  if (scenario.ept !== undefined && profile.nested === undefined) return "lets no guest run guests";
   if (bug.numbers !== undefined && profile.era.mmio === null) return "stores no generation";
   return undefined;
 }

@@ -50,6 +50,14 @@ for (const name of WITH_B01.map((kernel) => `linux_${kernel}`)) {
   });
 }
 
+Deno.test("findBugIn() finds in 4.10 of B19 that memory is emulated, and nothing in 5.13", () => {
+  const { found, report } = findBugIn(BUGS.B19, PROFILES.linux_4_10_ept_nested);
+  assertEquals(found, true);
+  assertStringIncludes(report.violation!.message, "is still emulated, though it is to memory");
+  const later = findBugIn(BUGS.B19, PROFILES.linux_5_13_ept_nested);
+  assertEquals([later.found, later.report.exhaustive], [false, true]);
+});
+
 Deno.test("findBugIn() finds B27 in the walker of 3.11", () => {
   assertEquals(findBugIn(BUGS.B27, PROFILES.linux_3_11_shadow).found, true);
 });
@@ -57,6 +65,7 @@ Deno.test("findBugIn() finds B27 in the walker of 3.11", () => {
 Deno.test("cannotShow() says what a kernel lacks", () => {
   assertEquals(cannotShow(BUGS.B20, PROFILES.linux_3_11_ept), "has one address space");
   assertEquals(cannotShow(BUGS.B25, PROFILES.linux_3_11_ept), "shadows no guest tables");
+  assertEquals(cannotShow(BUGS.B19, PROFILES.linux_4_10_ept), "lets no guest run guests");
   assertEquals(cannotShow(BUGS.B05, PROFILES.linux_3_10_ept), "stores no generation");
   assertEquals(cannotShow(BUGS.B01, PROFILES.linux_3_10_ept), undefined);
   const error = assertThrows(() => findBugIn(BUGS.B20, PROFILES.linux_3_11_ept), RangeError);

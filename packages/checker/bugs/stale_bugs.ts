@@ -4,7 +4,14 @@ import { ERAS } from "@mmu-lab/memslots";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { linux44, linux513 } from "./_kernels.ts";
 import type { Bug } from "./bug.ts";
-import { CREATE_IN_SMM, CREATE_UNUSED, CREATE_USED_BY_ONE, NUMBER_COMES_ROUND, WRAP_TO_ZERO } from "./bug_scenarios.ts";
+import {
+  CREATE_BEHIND_L2,
+  CREATE_IN_SMM,
+  CREATE_UNUSED,
+  CREATE_USED_BY_ONE,
+  NUMBER_COMES_ROUND,
+  WRAP_TO_ZERO,
+} from "./bug_scenarios.ts";
 
 /** The same with another moment at which the wrap is looked for. */
 function wrapCheckedAt(phase: "publishing" | "completed"): Profile {
@@ -19,6 +26,16 @@ function linux419(ignore: number): Profile {
     era: { ...era, mmio: { ...era.mmio!, wrap: { kind: "zero", ignore } } },
     layout: () => mmioLayout("linux_4_19_ept"),
   });
+}
+
+/** 4.10 with nested EPT and the emulator of 4.13, and one of the ways to treat addresses of L2. */
+function linux413Nested(nestedGpa: "compared" | "never-compared"): Profile {
+  const base = PROFILES.linux_4_10_ept_nested;
+  return {
+    ...base,
+    cacheRule: { ...base.cacheRule, nestedGpa },
+    faultRules: { ...base.faultRules, emulatedAddress: "of-the-exit" },
+  };
 }
 
 /** What is remembered outlives what it was made from. */
@@ -81,6 +98,20 @@ export const STALE_BUGS: readonly Bug[] = [
     fixed: () => linux419(3),
     scenario: NUMBER_COMES_ROUND,
     numbers: { updatesInAll: 4, wrapAt: 2 },
+  },
+  {
+    id: "B19",
+    title: "an address of L2 is taken for one of L1: it matches the MMIO cache",
+    kernels: "3.12 to 4.13",
+    fixedBy: { commit: undefined, subject: "KVM: x86: fix use of L1 MMIO areas in nested guests" },
+    note:
+      "Where the emulator goes by the address of the exit, from 4.11 on, the access comes to L1's device. Before, and in " +
+      "linux_4_10_ept_nested, it comes where it should, and memory is emulated for as long as the cache stands.",
+    breaks: "stale MMIO",
+    breaksElsewhere: ["liveness"],
+    profile: () => linux413Nested("compared"),
+    fixed: () => linux413Nested("never-compared"),
+    scenario: CREATE_BEHIND_L2,
   },
   {
     id: "B20",

@@ -40,7 +40,8 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   const context = contextOf(vcpu);
   const { walker } = context;
   yield WALK_GUEST_TABLES;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), errorCode)) {
+  const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
+  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), asked)) {
     injectPageFault(mmu, vcpu);
     return 0;
   }

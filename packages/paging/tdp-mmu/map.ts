@@ -13,6 +13,7 @@ import { isLast, SPTE_LARGE } from "../spte_bits.ts";
 import { STAMP_MMIO_SPTE } from "../steps.ts";
 import { READS_TABLES } from "../touches.ts";
 import { sptepOf } from "../trace_page.ts";
+import { traceRequest, traceSetSpte } from "../trace_spte.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { RetPf, type RetPfResult } from "../ret_pf.ts";
 import { allocatePage } from "./roots.ts";
@@ -51,6 +52,7 @@ function* map(
 ): Protocol<RetPfResult> {
   const { pool, counters } = mmu;
   const goal = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn);
+  if (mmu.trace.on) traceRequest(mmu, gfn, slot === undefined ? -1 : mmu.host.pfn(hvaOf(slot, gfn)), goal);
   let page = vcpu.root;
   for (let level: number = mmu.rootLevel; level > goal; level--) {
     const index = entryIndex(gfn, level);
@@ -173,10 +175,13 @@ function writeRam(
   request.slot = slot;
   request.hostWritable = !isReadOnly(slot);
   makeSpte(mmu, page, request, oldLo, made);
-  if (made.lo === oldLo && made.hi === oldHi) return RetPf.SPURIOUS;
-  if (!exchangeSpte(mmu, page, index, oldLo, oldHi, made.lo, made.hi)) return RetPf.RETRY;
-  if (mmu.isPresent(oldLo, oldHi) && !isLast(oldLo, level)) mmu.flushRemoteTlbs();
-  return RetPf.FIXED;
+  const spurious = made.lo === oldLo && made.hi === oldHi;
+  if (!spurious) {
+    if (!exchangeSpte(mmu, page, index, oldLo, oldHi, made.lo, made.hi)) return RetPf.RETRY;
+    if (mmu.isPresent(oldLo, oldHi) && !isLast(oldLo, level)) mmu.flushRemoteTlbs();
+  }
+  if (mmu.trace.on) traceSetSpte(mmu, page, index, first, level);
+  return spurious ? RetPf.SPURIOUS : RetPf.FIXED;
 }
 
 /**

@@ -20,6 +20,8 @@ import { tdpPageFault } from "../tdp_page_fault.ts";
 import type { TdpMmuRules } from "../tdp-mmu/tdp_mmu.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 
+const NO_MEMORY = new Int32Array(1024);
+
 /** Where the memory of slots lies in the host, on a boundary of 1 GiB; its frame number is this divided by 4096. */
 export const HVA = 0x40000000;
 /** First host frame of the memory of slots. */
@@ -93,6 +95,7 @@ export class TinyMmu {
         pfn: (hva) => Math.floor(hva / 4096),
         mappingLevel: () => options.hugetlb ?? 1,
         isTransparentHuge: () => options.transparentHuge ?? false,
+        words: () => NO_MEMORY,
       },
       trace: options.trace ?? NULL_SINK,
       ...(options.pageRules === undefined ? {} : { pageRules: options.pageRules }),

@@ -11,6 +11,8 @@ import { mmioLayout } from "@mmu-lab/spte-encoding";
 import { NULL_SINK } from "@mmu-lab/tracing";
 import { eptBackend, type EptProcessor } from "../ept_backend.ts";
 
+const NO_MEMORY = new Int32Array(1024);
+
 /** Host addresses are host frames here: frame 0x1000 of slot memory is at 0x1000000. */
 export const HVA = 0x1000000;
 
@@ -51,7 +53,7 @@ export function eptMmu(processor: EptProcessor = HASWELL): EptMmu {
     faultRules: FAULT_RULES_3_11,
     rootLevel: 4,
     maxPageLevel: 3,
-    host: { pfn: (hva) => hva / 4096, mappingLevel: () => 1, isTransparentHuge: () => false },
+    host: { pfn: (hva) => hva / 4096, mappingLevel: () => 1, isTransparentHuge: () => false, words: () => NO_MEMORY },
     trace: NULL_SINK,
   });
   const vcpu = mmu.addVcpu({ levels: 0, entryGpa: () => 0, translate: (gva) => gva });
