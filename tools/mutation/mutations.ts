@@ -738,14 +738,6 @@ export const MUTATIONS: readonly Mutation[] = [
     caughtBy: [DIFFERENTIAL],
   },
   {
-    id: "collapses-beside-slot",
-    file: "packages/paging/zap_collapsible.ts",
-    find: "return isInSlot && ",
-    replace: "return ",
-    what: "When logging ends, a table that begins before the slot is asked about.",
-    caughtBy: ["packages/paging/zap_collapsible_test.ts"],
-  },
-  {
     id: "slot-zap-of-small-pages",
     file: "packages/paging/unmap_gfn_range.ts",
     find: "eachSlotMapping(mmu, slot, 1, 3, zapSpte)",
