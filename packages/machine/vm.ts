@@ -21,6 +21,7 @@ import {
   type PagingState,
   releaseRoots,
   ShadowContext,
+  shrink,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
   zapAllAtEnd,
@@ -37,6 +38,7 @@ import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
+import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
 /** What a VM is made with, beside its profile. */
@@ -105,8 +107,8 @@ export class Vm {
   readonly vcpus: Vcpu[] = [];
   /** The actor that stands for the user-space thread which changes memslots. */
   readonly updater: number = 1000;
-  /** Shadow pages the VM may have, if it was told. */
-  readonly maxShadowPages: number | undefined;
+  /** Shadow pages the VM may have, if it was told (`n_requested_mmu_pages`). */
+  maxShadowPages: number | undefined;
 
   /**
    * Makes a VM without slots and vCPUs.
@@ -223,6 +225,25 @@ export class Vm {
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
     return setMemoryRegion(this, region);
+  }
+
+  /**
+   * Says how many shadow pages the VM may have from now on, whatever its memslots (`KVM_SET_NR_MMU_PAGES`). The oldest go if
+   * it has more.
+   *
+   * @param pages At least 64. @returns 0, or `-EINVAL`.
+   */
+  setNrMmuPages(pages: number): number {
+    return run(this.execution, setNrMmuPages(this, pages), this.updater);
+  }
+
+  /**
+   * Lets the host ask for memory that shadow pages take (the shrinker).
+   *
+   * @param pages How many. @returns How many have gone, as the kernel counts.
+   */
+  shrink(pages: number): number {
+    return run(this.execution, shrink(this.mmu, pages), this.updater);
   }
 
   /**

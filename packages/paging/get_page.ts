@@ -68,8 +68,13 @@ export function changeMaxPages(mmu: Mmu, goal: number): void {
   mmu.maxPages = Math.max(goal, pool.used);
 }
 
-/** Zaps the oldest pages that no vCPU has as root, until so many have gone (`kvm_mmu_zap_oldest_mmu_pages`, 6.1). */
-function zapOldestButRoots(mmu: Mmu, pages: number): void {
+/**
+ * Zaps the oldest pages that no vCPU has as root, until so many have gone (`kvm_mmu_zap_oldest_mmu_pages`, 6.1). Under
+ * `mmu_lock`.
+ *
+ * @returns How many have gone; more than asked for if children went with one.
+ */
+export function zapOldestButRoots(mmu: Mmu, pages: number): number {
   const { pool } = mmu;
   let zapped = 0;
   for (let page = pool.oldest; page !== NO_PAGE && zapped < pages;) {
@@ -85,4 +90,5 @@ function zapOldestButRoots(mmu: Mmu, pages: number): void {
   }
   mmu.stats.mmu_recycled += zapped;
   commitZap(mmu);
+  return zapped;
 }

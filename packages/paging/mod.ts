@@ -56,6 +56,7 @@ export * from "./max_mapping_level.ts";
 export * from "./map.ts";
 export * from "./get_page.ts";
 export * from "./zap.ts";
+export * from "./shrink.ts";
 export * from "./root.ts";
 export * from "./each_mapping.ts";
 export * from "./write_protect.ts";

@@ -129,6 +129,10 @@ class World {
     else if (dice < 980) {
       this.#tell("sweep");
       this.vm.sweep();
+    } else if (dice < 990) {
+      const pages = 1 + this.#random(8);
+      this.#tell(`the host asks for ${pages} pages`);
+      this.vm.shrink(pages);
     } else this.#repair();
     return undefined;
   }
