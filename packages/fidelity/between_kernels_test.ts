@@ -99,3 +99,14 @@ Deno.test("4.19 splits the gfn, so its sptes are not those of 4.10", async () =>
   const text = await textOf("linux-4.10/npt/s3");
   assertEquals(agrees(read(text), PROFILES.linux_4_19_npt), false);
 });
+
+Deno.test("chooseProfile() takes the release of 6.1 where nothing shows which it is, and what was seen where something does", async () => {
+  const alike = read(await textOf("linux-6.1/tdp/s3"));
+  assertEquals([undefined, "6.1.192", "6.1.187"].map((release) => chooseProfile(alike, release).name), [
+    "linux_6_1_npt_tdp",
+    "linux_6_1_npt_tdp",
+    "linux_6_1_npt_tdp_187",
+  ]);
+  assertEquals(chooseProfile(read(await textOf("linux-6.1/tdp/s16")), "6.1.187").name, "linux_6_1_npt_tdp");
+  assertEquals(chooseProfile(read(await textOf("linux-6.1/tdp-6.1.187/s16")), "6.1.192").name, "linux_6_1_npt_tdp_187");
+});

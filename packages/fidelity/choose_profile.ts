@@ -5,14 +5,8 @@ import type { Conformance } from "./comparison.ts";
 import { conformRecording } from "./conform_recording.ts";
 import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
 
-/**
- * Profiles that no event tells apart, but only what the vCPUs make of a change of address space: whose generation their
- * MMIO cache looks at (bug B20). Of a recording with system management mode both are tried.
- */
-const RIVALS: Readonly<Record<string, string>> = {
-  linux_6_1_npt_tdp: "linux_6_1_npt_tdp_187",
-  linux_6_1_npt_legacy: "linux_6_1_npt_legacy_187",
-};
+/** Ends the names of profiles of 6.1 before b3e6212dea2e, whose MMIO cache looks at the first address space (bug B20). */
+const BEFORE_B20_FIX = "_187";
 
 /**
  * Finds the profile of the kernel and processor that a recording comes from, by what {@linkcode KernelWatcher} sees. On
@@ -29,7 +23,9 @@ export function profileOf(
   header: Pick<RecordingHeader, "name" | "cfg">,
   release?: string,
 ): Profile {
-  const profile = PROFILES[nameFor(seen, release) ?? ""];
+  const name = nameFor(seen, release);
+  const older = isBeforeB20Fix(release) ? PROFILES[`${name}${BEFORE_B20_FIX}`] : undefined;
+  const profile = older ?? PROFILES[name ?? ""];
   if (profile !== undefined) return profile;
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
   const why = seen.era !== undefined && seen.paging === undefined && seen.era !== "6.1" && seen.era !== "6.12"
@@ -37,16 +33,24 @@ export function profileOf(
     : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined
     ? "its kernel is 6.1 or later, and shadows guest tables or makes no MMIO sptes as no profile does"
     : `its events are those of ${kernel}`;
-  const { name, cfg } = header;
-  throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
+  const recording = `recording ${header.name} (cfg=${header.cfg})`;
+  throw new RangeError(`Cannot choose a profile for ${recording}: ${why}; name one with --profile`);
 }
 
 /**
  * Another profile that may be meant where {@linkcode profileOf} gives this one, and the recording does not agree with it
- * at level 1: the one that agrees with more of it is right, and of equals the first.
+ * at level 1: the one that agrees with more of it is right, and of equals the first. No event tells them apart, but only
+ * what the vCPUs make of a change of address space.
  */
-export function rivalOf(profile: Profile, seen: RecordedKernel): Profile | undefined {
-  return seen.usesSmm ? PROFILES[RIVALS[profile.name] ?? ""] : undefined;
+export function rivalOf({ name }: Profile, seen: RecordedKernel): Profile | undefined {
+  if (!seen.usesSmm) return undefined;
+  const isOlder = name.endsWith(BEFORE_B20_FIX);
+  return PROFILES[isOlder ? name.slice(0, -BEFORE_B20_FIX.length) : `${name}${BEFORE_B20_FIX}`];
+}
+
+/** By its release: 6.1.191 has the fix. */
+function isBeforeB20Fix(release = ""): boolean {
+  return Number(/^6\.1\.(\d+)/.exec(release)?.[1] ?? 191) < 191;
 }
 
 /**

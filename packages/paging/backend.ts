@@ -54,6 +54,11 @@ export interface HardwareBackend {
   readonly bits: SpteBits;
   /** Whether there is no two-dimensional paging, so that KVM shadows the guest's tables; if not told there is. */
   readonly shadowsGuestTables?: boolean;
+  /**
+   * Whether a vCPU is asked to flush its TLB when a processor takes it on (`vmx_vcpu_load`), which is before it runs first: this
+   * machine's vCPUs stay where they are. KVM policy.
+   */
+  readonly flushesLoadedVcpu?: boolean;
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**

@@ -38,6 +38,7 @@ class VmxShadowBackend implements HardwareBackend {
   readonly shadowsGuestTables = true;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
+  readonly flushesLoadedVcpu = true;
 
   constructor(readonly processor: VmxShadowProcessor) {
     this.maxPageLevel = processor.maxPageLevel;
