@@ -7,6 +7,7 @@ import { InputError, messageOf, origin } from "./input_error.ts";
 import type { Io } from "./io.ts";
 import { withProgress } from "./progress.ts";
 import { readTraceFile } from "./read_trace_file.ts";
+import { releaseBeside } from "./release_beside.ts";
 import { named } from "./suggest.ts";
 import { formatNumber } from "./text_table.ts";
 
@@ -25,6 +26,8 @@ export const conformCommand: Command = {
     "carried out on the model, compared and dropped, so that a trace may be of any length.",
     "Level 1: what came of each operation, every MMIO spte stored (raw), marked, checked and trusted.",
     "Level 2: also exits, faults and their results, MMIO, generations, zaps. A level includes those below it.",
+    "auto goes by what the recording shows; where two kernels look alike, by the release in meta/uname.txt or",
+    "meta/version.txt beside it, or in the names of its folders, such as linux-3.13/npt.",
     "Frames of page tables are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
     "",
     "Exit code 2 if a file cannot be used, else 1 if a level that was asked for has a mismatch. A file that cannot be used",
@@ -88,7 +91,9 @@ async function conformFile(
   io: Io,
 ): Promise<ConformedFile> {
   try {
-    return { file, conformance: await readTraceFile(file, io, (open) => conformTrace(open, { ...options, file })) };
+    const release = options.profile === undefined ? await releaseBeside(file, io) : undefined;
+    const known = { ...options, file, ...(release === undefined ? {} : { release }) };
+    return { file, conformance: await readTraceFile(file, io, (open) => conformTrace(open, known)) };
   } catch (error) {
     if (error instanceof InputError) return { file, error: messageOf(error) };
     const what = `Something broke at ${file} that is no fault of yours; please report it: ${origin(error)}`;

@@ -90,8 +90,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   const lastAddress = vcpu.lastRetryAddress;
   vcpu.lastRetryRip = 0;
   vcpu.lastRetryAddress = 0;
-  // MOV is an instruction that guests write page tables with; ADD is not (the PageTable flag of 3.11 emulate.c).
-  if (!retry || vcpu.kind !== "rmw") return false;
+  // MOV to memory is an instruction that guests write page tables with; MOV from it and ADD are not (the PageTable flag of
+  // 3.11 emulate.c).
+  if (!retry || vcpu.kind === "write") return false;
   if (lastRip === vcpu.rip && lastAddress === address) return false;
   vcpu.lastRetryRip = vcpu.rip;
   vcpu.lastRetryAddress = address;

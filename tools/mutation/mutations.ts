@@ -338,7 +338,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "retry-any-instruction",
     file: "packages/machine/emulate.ts",
-    find: 'if (!retry || vcpu.kind !== "rmw") return false;',
+    find: 'if (!retry || vcpu.kind === "write") return false;',
     replace: "if (!retry) return false;",
     what: "retry_instruction sends back instructions that write page tables, too.",
     caughtBy: [GOLDEN],
@@ -346,7 +346,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "retry-never",
     file: "packages/machine/emulate.ts",
-    find: 'if (!retry || vcpu.kind !== "rmw") return false;',
+    find: 'if (!retry || vcpu.kind === "write") return false;',
     replace: 'if (!retry || vcpu.kind === "rmw") return false;',
     what: "retry_instruction does not send a read-modify-write back to the guest.",
     caughtBy: [GOLDEN],
