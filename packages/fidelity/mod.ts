@@ -32,6 +32,7 @@ export * from "./mask_frames.ts";
 export * from "./places.ts";
 export * from "./event_collector.ts";
 export * from "./outcome.ts";
+export * from "./compare_statistics.ts";
 export * from "./walks/walk_vector.ts";
 export * from "./walks/walk_replay.ts";
 export * from "./walks/replay_walk_file.ts";

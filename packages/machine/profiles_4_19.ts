@@ -1,4 +1,5 @@
 import { ERAS } from "@mmu-lab/memslots";
+import { PAGE_RULES_4_19 } from "@mmu-lab/paging";
 import { nptBackend, type NptProcessor } from "@mmu-lab/svm-backend";
 import { eptBackend, type EptProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
@@ -7,7 +8,7 @@ import type { Profile } from "./profile.ts";
 /**
  * A kernel of the 4.19 line, made from its counterpart of 4.10 by what differs on the way (4.19.152 mmu.c, x86.c, x86.h,
  * kvm_main.c): generations apart by address space; the spte's mark is bit 62 with the lowest of the reserved bits, and its
- * gfn may be split; a misconfiguration passes the page-fault handler; the emulator takes the address of the exit; `kvm_mmio` shows what was accessed; the emulator
+ * gfn may be split; a misconfiguration passes the page-fault handler; `kvm_mmio` shows what was accessed; the emulator
  * knows the address of a fault. The backports of
  * 2019 (152482580a1b, e1359e2beb8b, ddfd1730fd82) look for a wrap before the number is visible and in every address space,
  * and remember nothing in flux.
@@ -21,6 +22,7 @@ export function linux419(base: Profile): Profile {
     cacheRule: { ...base.cacheRule, skipWhileInFlux: true },
     faultRules: { ...base.faultRules, misconfigurationIsFault: true, emulatedAddress: "of-the-fault" },
     tracesAccessedBytes: true,
+    pageRules: PAGE_RULES_4_19,
   };
 }
 

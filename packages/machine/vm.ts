@@ -170,6 +170,9 @@ export class Vm {
     const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
     const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
     vcpu.mmu.nested = this.#nestedState();
+    // A new vCPU flushes its TLB anyway: this is for the statistics.
+    vcpu.mmu.flushIsCounted = this.backend.flushesLoadedVcpu === true;
+    if (this.mmu.pageRules.flushesForSregs) this.mmu.stats.tlb_flush++;
     this.vcpus.push(vcpu);
     return vcpu;
   }

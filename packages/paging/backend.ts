@@ -56,6 +56,11 @@ export interface HardwareBackend {
   readonly shadowsGuestTables?: boolean;
   /** Without two-dimensional paging: whether the processor has 5-level paging, and so the guest; not unless told. */
   readonly la57?: boolean;
+  /**
+   * Whether a vCPU is asked to flush its TLB when a processor takes it on (`vmx_vcpu_load`), which is before it runs first: this
+   * machine's vCPUs stay where they are. KVM policy.
+   */
+  readonly flushesLoadedVcpu?: boolean;
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**

@@ -40,6 +40,7 @@ class VmxShadowBackend implements HardwareBackend {
   readonly la57: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
+  readonly flushesLoadedVcpu = true;
 
   constructor(readonly processor: VmxShadowProcessor) {
     this.maxPageLevel = processor.maxPageLevel;
