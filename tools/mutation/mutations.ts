@@ -165,7 +165,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "for (let at = first; at < first + PREFETCH_ENTRIES; at++) {",
     replace: "for (let at = first; at <= first + PREFETCH_ENTRIES; at++) {",
     what: "Prefetch looks at nine entries, so that the run at the end of the eight may be filled.",
-    caughtBy: ["packages/paging/map_test.ts"],
+    caughtBy: ["packages/paging/prefetch_test.ts"],
   },
   {
     id: "prefetch-past-slot",
@@ -181,7 +181,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "if (!request.speculative) lo |= bits.accessed;",
     replace: "lo |= bits.accessed;",
     what: "Prefetch sets the accessed bit of a page that nobody has accessed.",
-    caughtBy: ["packages/paging/map_test.ts"],
+    caughtBy: ["packages/paging/prefetch_test.ts"],
   },
   {
     id: "table-without-parent",
@@ -727,7 +727,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "(level > 1 && slot?.dirtyBitmap != null)",
     replace: "level > 3",
     what: "fast_page_fault makes a large page writable whose slot logs dirty pages.",
-    caughtBy: [DIFFERENTIAL, GOLDEN],
+    caughtBy: ["packages/paging/fast_direct_fault_test.ts"],
   },
   {
     id: "large-page-stays-linked",
