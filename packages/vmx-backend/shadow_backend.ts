@@ -1,6 +1,7 @@
 import {
   contextOf,
   type HardwareBackend,
+  highWord,
   type Mmu,
   mmuPageFault,
   SHADOW_BITS,
@@ -39,6 +40,7 @@ class VmxShadowBackend implements HardwareBackend {
   readonly bits: SpteBits;
   readonly shadowsGuestTables = true;
   readonly tracesInterruptionApart: boolean;
+  readonly la57: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
   readonly flushesLoadedVcpu = true;
@@ -47,6 +49,7 @@ class VmxShadowBackend implements HardwareBackend {
     this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_6_1;
     this.tracesInterruptionApart = kernel !== "3.11";
     this.maxPageLevel = processor.maxPageLevel;
+    this.la57 = processor.la57 ?? false;
   }
 
   translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {
@@ -72,7 +75,7 @@ class VmxShadowBackend implements HardwareBackend {
   *handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
     const { info1 } = vcpu.exit;
     const errorCode = contextOf(vcpu).exitErrorCode;
-    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, info1, info1 / 2 ** 32, errorCode);
+    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, info1, highWord(info1), errorCode);
     return yield* mmuPageFault(mmu, vcpu, info1, errorCode);
   }
 }

@@ -2,6 +2,7 @@ import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { makePagesAvailable } from "../get_page.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
+import { highWord, linearPage } from "../linear_address.ts";
 import { isReadOnly } from "../map.ts";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
@@ -29,7 +30,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   yield WALK_GUEST_TABLES;
   // A reserved bit is one of the shadow tables, and not the guest's.
   const access = (errorCode & ~PFERR_RSVD) >>> 0;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), access)) {
+  if (!walkAddr(context.walk, walker, gva | 0, highWord(gva), access)) {
     yield* injectPageFault(mmu, vcpu);
     return RetPf.RETRY;
   }
@@ -39,7 +40,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   yield LOOK_UP_SLOT;
   const found = mmu.slotOf(vcpu, walker.gfn);
   if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode)) {
-    clearFloods(mmu, vcpu, Math.floor(gva / 4096));
+    clearFloods(mmu, vcpu, linearPage(gva));
     return RetPf.WRITE_PROTECTED;
   }
   mmu.counters.counts[Work.slowFaults]++;
@@ -66,7 +67,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
     const mapping: Mapping = { gfn: walker.gfn, level: 1, slot, pfn: 0, writable };
     const small = mmu.shadowRules.selfChange === "small-pages" && isSelfChange(context, user);
     const largest = small ? 1 : walker.level;
-    result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, allowed, write, largest);
+    result = fetchMapping(mmu, vcpu, linearPage(gva), mapping, allowed, write, largest);
   }
   yield mmu.lock.leave;
   return result;

@@ -16,7 +16,7 @@ export function* injectPageFault(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const { errorCode, addressLo, addressHi } = context.walker.fault;
   const denied = (errorCode & (PFERR_PRESENT | PFERR_RSVD)) === PFERR_PRESENT;
   if (denied && mmu.shadowRules.faultInvalidates && !context.nonpaging) {
-    yield* invalidateAt(mmu, vcpu, (addressHi >>> 0) * 2 ** 32 + (addressLo >>> 0), vcpu.root);
+    yield* invalidateAt(mmu, vcpu, (addressHi >>> 0) * 2 ** 20 + (addressLo >>> 12), vcpu.root);
     mmu.flushLocalTlb(vcpu);
   }
   context.faultPending = true;

@@ -1,4 +1,5 @@
 import type { Protocol } from "@mmu-lab/protocol";
+import { linearAddress, linearPage } from "../linear_address.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
@@ -21,17 +22,19 @@ const gpte = new Gpte();
 export function* invalidatePage(mmu: Mmu, vcpu: VcpuMmu, gva: number): Protocol<void> {
   const context = contextOf(vcpu);
   if (!context.nonpaging) {
-    yield* invalidateAt(mmu, vcpu, gva, vcpu.root);
-    for (const { page } of context.previousRoots) if (page !== NO_PAGE) yield* invalidateAt(mmu, vcpu, gva, page);
+    const page = linearPage(gva);
+    yield* invalidateAt(mmu, vcpu, page, vcpu.root);
+    for (const kept of context.previousRoots) {
+      if (kept.page !== NO_PAGE) yield* invalidateAt(mmu, vcpu, page, kept.page);
+    }
   }
   mmu.flushLocalTlb(vcpu);
   mmu.stats.invlpg++;
 }
 
-/** Forgets what the tables of one root say of an address, and the MMIO page there. */
-export function* invalidateAt(mmu: Mmu, vcpu: VcpuMmu, gva: number, root: PageId): Protocol<void> {
-  const page = Math.floor(gva / 4096);
-  if (vcpu.cache.gva === page * 4096) vcpu.cache.gva = 0;
+/** Forgets what the tables of one root say of an address, and the MMIO page there. @param page Linear page number. */
+export function* invalidateAt(mmu: Mmu, vcpu: VcpuMmu, page: number, root: PageId): Protocol<void> {
+  if (vcpu.cache.gva === linearAddress(page, 0)) vcpu.cache.gva = 0;
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
   invalidateEntry(mmu, vcpu, page, root);

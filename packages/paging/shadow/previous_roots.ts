@@ -43,7 +43,7 @@ export function* switchRoot(mmu: Mmu, vcpu: VcpuMmu, lo: number, hi: number): Pr
     yield* freePaeRoots(mmu, vcpu);
     return false;
   }
-  const role = tableRole(vcpu, 0, 4, ACC_ALL);
+  const role = tableRole(vcpu, 0, context.shadowLevels, ACC_ALL);
   if (vcpu.root === NO_PAGE) return takeKept(mmu, vcpu, lo, hi, role);
   let root: PreviousRoot = { page: vcpu.root, lo: walk.rootLo, hi: walk.rootHi };
   let found = false;
@@ -72,20 +72,28 @@ function isUsable(mmu: Mmu, root: PreviousRoot, lo: number, hi: number, role: Ro
 }
 
 /**
- * Gives back the roots that a vCPU keeps: all, or those that were zapped or made before everything was (`kvm_mmu_free_roots`
- * by way of `kvm_mmu_unload` or `kvm_mmu_free_obsolete_roots`, 6.1). Takes `mmu_lock`, if there are any.
+ * Gives back a vCPU's root and those that it keeps: all, or those that were zapped or made before everything was
+ * (`kvm_mmu_free_roots` by way of `kvm_mmu_unload` or `kvm_mmu_free_obsolete_roots`, 6.1). Roots that are no pages, of a guest
+ * that is not in long mode, always seem obsolete. Takes `mmu_lock` once, if there are any.
  */
-export function* dropPreviousRoots(mmu: Mmu, vcpu: VcpuMmu, which: "obsolete" | "all"): Protocol<void> {
-  const goes = ({ page }: PreviousRoot) => page !== NO_PAGE && (which === "all" || mmu.isObsolete(page));
+export function* dropRoots(mmu: Mmu, vcpu: VcpuMmu, which: "obsolete" | "all"): Protocol<void> {
+  const { previousRoots, paeRoots } = contextOf(vcpu);
+  const goes = (page: PageId) => page !== NO_PAGE && (which === "all" || page === PAE_ROOTS || mmu.isObsolete(page));
   mmu.execution.touched |= READS_TABLES;
-  const { previousRoots = [] } = vcpu.shadow ?? {};
-  if (!previousRoots.some(goes)) return;
+  if (!goes(vcpu.root) && !previousRoots.some(({ page }) => goes(page))) return;
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
-  for (const root of previousRoots) {
-    if (!goes(root)) continue;
-    putRoot(mmu, root.page);
-    root.page = NO_PAGE;
+  if (goes(vcpu.root)) {
+    const roots = vcpu.root === PAE_ROOTS ? paeRoots.filter((root) => root !== NO_PAGE) : [vcpu.root];
+    if (vcpu.root === PAE_ROOTS) paeRoots.fill(NO_PAGE);
+    vcpu.root = NO_PAGE;
+    for (const root of roots) putRoot(mmu, root);
+  }
+  for (const kept of previousRoots) {
+    if (!goes(kept.page)) continue;
+    const { page } = kept;
+    kept.page = NO_PAGE;
+    putRoot(mmu, page);
   }
   commitZap(mmu);
   yield mmu.lock.leave;

@@ -12,6 +12,7 @@ import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { accessOf, hasFourByteGptes, quadrantOf } from "../role.ts";
 import { type Mapping, setSpte } from "../set_leaf.ts";
 import { isHostWritable } from "../spte_bits.ts";
+import { LOOK_FOR_UNSYNC } from "../steps.ts";
 import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap } from "../zap.ts";
@@ -207,14 +208,15 @@ export function* syncRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (mmu.shadowRules.previousRoots > 0) {
     if (context === undefined || context.nonpaging || vcpu.root === NO_PAGE) return;
     vcpu.cache.gva = 0;
+    yield LOOK_FOR_UNSYNC;
     mmu.execution.touched |= READS_TABLES;
-    if (context.hasFourLevels && !mmu.shadow.unsyncChildren.has(vcpu.root)) return;
+    if (context.isLongMode && !mmu.shadow.unsyncChildren.has(vcpu.root)) return;
   }
   yield mmu.lock.acquire;
   if (context !== undefined && !context.nonpaging && vcpu.root !== NO_PAGE) {
     vcpu.cache.gva = 0;
     mmu.execution.touched |= READS_TABLES;
-    if (context.hasFourLevels) yield* syncChildren(mmu, vcpu, vcpu.root);
+    if (context.isLongMode) yield* syncChildren(mmu, vcpu, vcpu.root);
     else for (const root of context.paeRoots) if (root !== NO_PAGE) yield* syncChildren(mmu, vcpu, root);
   }
   yield mmu.lock.leave;
