@@ -25,8 +25,8 @@ export interface PageRules {
    */
   readonly dirtyLog: "write-protected" | "dirty-bit";
   /**
-   * What becomes of a large mapping whose slot logs dirty pages: it goes (3.11), or loses write access like others, and the
-   * first write drops it (4.10, 6.1).
+   * What becomes of a large mapping whose slot logs dirty pages, or in which a guest table is to be shadowed: it goes (3.11),
+   * or loses write access like others, and the first write drops it (4.10, 6.1).
    */
   readonly loggedLargePage: "dropped" | "write-protected";
   /**
