@@ -151,6 +151,7 @@ export class Comparison {
   push(stretch: RecordedStretch): void {
     const { header, operations } = stretch;
     if (this.#model?.header !== header) this.#model = new ModelVm(header, this.#options);
+    this.#model.renaming.sweep();
     if (stretch.order.length > 0) return this.#follow(this.#model, stretch);
     for (const operation of operations) this.#compare(this.#model, operation);
   }
