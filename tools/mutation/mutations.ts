@@ -482,7 +482,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "mmu.flushRemoteTlbs();",
     replace: "",
     what: "Zapped pages are freed without a TLB flush.",
-    caughtBy: ["packages/paging/zap_test.ts"],
+    caughtBy: [SHADOW],
   },
   {
     id: "zapped-page-keeps-count",
