@@ -1,6 +1,6 @@
 import type { Vm } from "@mmu-lab/machine";
 import type { Gfn } from "@mmu-lab/memslots";
-import { entryIndex, NO_PAGE, SPTE_LARGE } from "@mmu-lab/paging";
+import { entryIndex, levelOf, NO_PAGE, SPTE_LARGE } from "@mmu-lab/paging";
 
 /**
  * The state of a VM in a few words, for stories: the generation, what the sptes of some gfns are, and what each vCPU
@@ -29,7 +29,7 @@ function spteWord(vm: Vm, gfn: Gfn): string {
   const { mmu } = vm;
   let page = vm.vcpus.find((vcpu) => vcpu.mmu.root !== NO_PAGE)?.mmu.root ?? NO_PAGE;
   if (page === NO_PAGE) return "none";
-  for (let level: number = mmu.rootLevel;; level--) {
+  for (let level = levelOf(mmu.pool.role[page]);; level--) {
     const lo = mmu.pool.lo(page, entryIndex(gfn, level));
     const hi = mmu.pool.hi(page, entryIndex(gfn, level));
     if (mmu.layout.isMmio(lo, hi)) return `MMIO of generation 0x${mmu.layout.generationOf(lo, hi).toString(16)}`;

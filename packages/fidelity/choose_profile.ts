@@ -1,17 +1,12 @@
 import { type Profile, PROFILES } from "@mmu-lab/machine";
+import type { Era } from "@mmu-lab/tracing";
 import type { Recording, RecordingHeader } from "@mmu-lab/workloads";
 import type { Conformance } from "./comparison.ts";
 import { conformRecording } from "./conform_recording.ts";
 import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
 
-/**
- * Profiles that no event tells apart, but only what the vCPUs make of a change of address space: whose generation their
- * MMIO cache looks at (bug B20). Of a recording with system management mode both are tried.
- */
-const RIVALS: Readonly<Record<string, string>> = {
-  linux_6_1_npt_tdp: "linux_6_1_npt_tdp_187",
-  linux_6_1_npt_legacy: "linux_6_1_npt_legacy_187",
-};
+/** Ends the names of profiles of 6.1 before b3e6212dea2e, whose MMIO cache looks at the first address space (bug B20). */
+const BEFORE_B20_FIX = "_187";
 
 /**
  * Finds the profile of the kernel and processor that a recording comes from, by what {@linkcode KernelWatcher} sees. On
@@ -20,38 +15,54 @@ const RIVALS: Readonly<Record<string, string>> = {
  *
  * @param seen What was seen.
  * @param header Names the recording, for messages.
+ * @param release The kernel's release, such as `4.19.0`, if somebody says so; what was seen comes first.
  * @throws {RangeError} If it comes from a kernel or processor that no profile is for; the message says what was seen.
  */
-export function profileOf(seen: RecordedKernel, header: Pick<RecordingHeader, "name" | "cfg">): Profile {
-  const profile = PROFILES[nameFor(seen) ?? ""];
+export function profileOf(
+  seen: RecordedKernel,
+  header: Pick<RecordingHeader, "name" | "cfg">,
+  release?: string,
+): Profile {
+  const name = nameFor(seen, release);
+  const older = isBeforeB20Fix(release) ? PROFILES[`${name}${BEFORE_B20_FIX}`] : undefined;
+  const profile = older ?? PROFILES[name ?? ""];
   if (profile !== undefined) return profile;
   const kernel = seen.era === "6.1" ? "6.1 or later" : seen.era ?? "an unknown kernel";
-  const why = kernel === "3.11"
+  const why = seen.era !== undefined && seen.paging === undefined && seen.era !== "6.1" && seen.era !== "6.12"
     ? "it has no EPT violation, nested page fault or page fault exit"
     : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined
     ? "its kernel is 6.1 or later, and shadows guest tables or makes no MMIO sptes as no profile does"
     : `its events are those of ${kernel}`;
-  const { name, cfg } = header;
-  throw new RangeError(`Cannot choose a profile for recording ${name} (cfg=${cfg}): ${why}; name one with --profile`);
+  const recording = `recording ${header.name} (cfg=${header.cfg})`;
+  throw new RangeError(`Cannot choose a profile for ${recording}: ${why}; name one with --profile`);
 }
 
 /**
  * Another profile that may be meant where {@linkcode profileOf} gives this one, and the recording does not agree with it
- * at level 1: the one that agrees with more of it is right, and of equals the first.
+ * at level 1: the one that agrees with more of it is right, and of equals the first. No event tells them apart, but only
+ * what the vCPUs make of a change of address space.
  */
-export function rivalOf(profile: Profile, seen: RecordedKernel): Profile | undefined {
-  return seen.usesSmm ? PROFILES[RIVALS[profile.name] ?? ""] : undefined;
+export function rivalOf({ name }: Profile, seen: RecordedKernel): Profile | undefined {
+  if (!seen.usesSmm) return undefined;
+  const isOlder = name.endsWith(BEFORE_B20_FIX);
+  return PROFILES[isOlder ? name.slice(0, -BEFORE_B20_FIX.length) : `${name}${BEFORE_B20_FIX}`];
+}
+
+/** By its release: 6.1.191 has the fix. */
+function isBeforeB20Fix(release = ""): boolean {
+  return Number(/^6\.1\.(\d+)/.exec(release)?.[1] ?? 191) < 191;
 }
 
 /**
  * The profile of a recording that is in memory, rivals included.
  *
  * @param recording A recording.
+ * @param release The kernel's release, if somebody says so.
  * @throws As {@linkcode profileOf} does.
  */
-export function chooseProfile(recording: Recording): Profile {
+export function chooseProfile(recording: Recording, release?: string): Profile {
   const seen = recordedKernel(recording);
-  const profile = profileOf(seen, recording);
+  const profile = profileOf(seen, recording, release);
   const rival = rivalOf(profile, seen);
   if (rival === undefined) return profile;
   const misses = (candidate: Profile) => level1Misses(conformRecording(recording, { profile: candidate, level: 1 }));
@@ -64,19 +75,44 @@ export function level1Misses({ levels }: Conformance): number {
   return total - matched;
 }
 
-function nameFor(seen: RecordedKernel): string | undefined {
+function nameFor(seen: RecordedKernel, release: string | undefined): string | undefined {
   const { era, paging, firstWalkExit } = seen;
   if (era === "6.12" && seen.mmioSptes) {
     return `linux_6_12_${paging}_${seen.tdpMmu ? "tdp" : "legacy"}${seen.slotZap ? "_slotzap" : ""}`;
   }
   if (era === "6.1") return nameFor61(seen);
-  if (paging === "npt") return era === "3.11" ? "linux_3_11_npt" : era === "4.10" ? "linux_4_10_npt" : undefined;
-  if (paging === "vmx-shadow") return era === "3.11" ? "linux_3_11_shadow" : undefined;
-  if (paging === "svm-shadow") {
-    return era === "3.11" ? "linux_3_11_npt_shadow" : era === "4.10" ? "linux_4_10_npt_shadow" : undefined;
-  }
-  if (era !== "3.11" || firstWalkExit === undefined) return undefined;
-  return (firstWalkExit & 2) !== 0 ? "linux_3_11_ept" : "linux_3_11_ept_noad";
+  if (era === undefined || paging === undefined) return undefined;
+  const kernel = kernelBefore50(era, seen, release);
+  const accessedDirty = firstWalkExit === undefined ? undefined : (firstWalkExit & 2) !== 0;
+  const name = `linux_${kernel}_${TABLES[paging]}`;
+  if (paging === "ept" && accessedDirty !== true) return accessedDirty === false ? `${name}_noad` : undefined;
+  if (kernel !== "4_19") return name;
+  return [`${name}${stableOf419(seen, release)}`, name].find((known) => known in PROFILES);
+}
+
+/** How the profiles' names tell what KVM maps by. */
+const TABLES: Readonly<Record<NonNullable<RecordedKernel["paging"]>, string>> = {
+  ept: "ept",
+  npt: "npt",
+  "vmx-shadow": "shadow",
+  "svm-shadow": "npt_shadow",
+};
+
+/** Which of the kernels whose events are the same: by what was seen, else as the release says, else the first. */
+function kernelBefore50(era: Era, { signs }: RecordedKernel, release = ""): string {
+  if (era === "4.19") return "4_19";
+  if (era === "4.10") return signs.step === undefined && release.startsWith("4.19") ? "4_19" : "4_10";
+  if (era === "3.13" || signs.wrapZap === "at-install" || signs.tellsFetches === true) return "3_13";
+  if (signs.wrapZap === "at-commit" || signs.tellsFetches === false) return "3_11";
+  return release.startsWith("3.13") ? "3_13" : "3_11";
+}
+
+/** What a profile of 4.19 ends with: later ones split nothing on AMD, and on Intel by the cache's bits. */
+function stableOf419({ signs, paging }: RecordedKernel, release = ""): string {
+  const patch = Number(/^4\.19\.(\d+)/.exec(release)?.[1] ?? 0);
+  const isLate = signs.splitFrom === undefined ? patch >= 152 : signs.splitFrom !== 35 || paging === "vmx-shadow";
+  if (isLate) return "_152";
+  return signs.wrapUnnoticed ? "_0" : "";
 }
 
 /** Kernels of 6.1: by their MMU, whether MMIO sptes are made, and which of their bits are set for L1TF. */

@@ -1,9 +1,17 @@
 import { type MmioLayout, parseLanes } from "@mmu-lab/spte-encoding";
-import { type Era, printEvent, stripProbeLocation, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
+import {
+  type Era,
+  FAST_PAGE_FAULT,
+  printEvent,
+  stripProbeLocation,
+  type TraceLine,
+  TraceSyntaxError,
+} from "@mmu-lab/tracing";
 import type { CollectedRecord } from "./event_collector.ts";
 import { type Level, levelOfEvent, TIMING_EXITS } from "./levels.ts";
 import { maskFrames, showsFrames } from "./mask_frames.ts";
 import type { Place } from "./places.ts";
+import { bareNumbers } from "./probe_numbers.ts";
 
 /** An event, of the kernel or of the model, in the form in which the two are compared. */
 export interface Comparable {
@@ -31,6 +39,10 @@ export interface ComparableContext {
   readonly layout: MmioLayout;
   /** Whether an entry maps memory or links a table. */
   isPresent(lo: number, hi: number): boolean;
+  /** Whether its probes print `0x` although those of its era do not. */
+  readonly bare: boolean;
+  /** Whether it hides pointers: an event that shows one, and which no probe follows that shows it too, is left out. */
+  readonly hidden: boolean;
   /** The file, for messages. */
   readonly file?: string;
 }
@@ -48,7 +60,10 @@ const NONE: readonly undefined[] = [];
 export function comparableFromLine(line: TraceLine, context: ComparableContext): Comparable | undefined {
   const level = levelOfEvent(line.name);
   if (level === undefined) return undefined;
-  const text = line.text.startsWith("(") ? stripProbeLocation(line.text) : line.text;
+  if (context.hidden && line.name === FAST_PAGE_FAULT.name) return undefined;
+  const probe = line.text.startsWith("(");
+  const stripped = probe ? stripProbeLocation(line.text) : line.text;
+  const text = probe && context.bare ? bareNumbers(stripped) : stripped;
   return comparable(line.name, level, text, context, NONE, line.lineNumber);
 }
 
@@ -57,6 +72,7 @@ export function comparableFromRecord(record: CollectedRecord, context: Comparabl
   const { event } = record;
   const level = levelOfEvent(event.name);
   if (level === undefined || event.format(context.era) === undefined) return undefined;
+  if (context.hidden && event === FAST_PAGE_FAULT) return undefined;
   const text = printEvent(event, record.vcpu, record.args, context.era);
   return comparable(event.name, level, stripProbeLocation(text), context, record.places, undefined);
 }
@@ -69,7 +85,7 @@ function comparable(
   places: readonly (Place | undefined)[],
   line: number | undefined,
 ): Comparable | undefined {
-  if (name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "")) return undefined;
+  if (isTimingExit({ name, text })) return undefined;
   if (!showsFrames(name)) return { name, level, text, whole: text, frames: NONE, places, line };
   const at = name === "mmu_spte_set" && !storesMmio(text, context.layout) ? 3 : level;
   const masked = maskFrames(name, text, context.isPresent);
@@ -77,6 +93,11 @@ function comparable(
     throw new TraceSyntaxError({ line: line ?? 0, ...fileOf(context) }, `${name} as the kernel prints it`, text);
   }
   return { name, level: at, text: masked.text, whole: text, frames: masked.frames, places, line };
+}
+
+/** Whether an event is an exit for an interrupt of the host. */
+export function isTimingExit({ name, text }: Pick<TraceLine, "name" | "text">): boolean {
+  return name === "kvm_exit" && TIMING_EXITS.includes(EXIT_REASON.exec(text)?.[1] ?? "");
 }
 
 function storesMmio(text: string, layout: MmioLayout): boolean {

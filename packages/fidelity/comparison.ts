@@ -2,6 +2,7 @@ import type { Profile, Vm } from "@mmu-lab/machine";
 import type { KvmStats } from "@mmu-lab/paging";
 import type { Era, TraceEvent } from "@mmu-lab/tracing";
 import {
+  type OperationResult,
   type RecordedOperation,
   type RecordedStretch,
   type RecordingHeader,
@@ -11,6 +12,8 @@ import {
 import { align } from "./align.ts";
 import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
 import { EventCollector } from "./event_collector.ts";
+import { followOrder, GUIDES, type TellingSteps } from "./follow_order.ts";
+import { HashedPointers } from "./hashed_pointers.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import { FrameRenaming } from "./frame_renaming.ts";
@@ -75,9 +78,18 @@ export interface ComparisonOptions {
   readonly level: Level;
   /** How the recorded kernel prints. */
   readonly era: Era;
+  /** Whether its probes print `0x`, whatever is usual in its era; as is usual unless told. */
+  readonly prefixed?: boolean;
+  /** Whether it hides pointers, as kernels from 4.15 on do unless told; no unless told. */
+  readonly hidden?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
+  /** What is known of steps, for operations that overlap; more is learnt. Nothing unless told. */
+  readonly telling?: TellingSteps;
 }
+
+/** Kernels whose kprobes print bare hexadecimal numbers, or did when they were recorded. */
+const BARE_ERAS: readonly Era[] = ["3.11", "3.13"];
 
 /** The model's VM that stands for one recorded VM. */
 class ModelVm {
@@ -86,16 +98,18 @@ class ModelVm {
   readonly vm: Vm;
   readonly context: ComparableContext;
   readonly renaming: FrameRenaming;
+  readonly pointers = new HashedPointers();
   /** Kept when it is about to be destroyed. */
   statistics: KvmStats | undefined;
 
-  constructor(header: RecordingHeader, { profile, era, file }: ComparisonOptions) {
+  constructor(header: RecordingHeader, { profile, era, prefixed, hidden = false, file }: ComparisonOptions) {
     this.header = header;
     this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
     const { mmu } = this.vm;
     const { layout } = mmu;
     const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
-    this.context = { era, layout, isPresent, ...(file === undefined ? {} : { file }) };
+    const bare = prefixed === true && BARE_ERAS.includes(era);
+    this.context = { era, layout, isPresent, bare, hidden, ...(file === undefined ? {} : { file }) };
     const finder = new PlaceFinder(mmu);
     this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
     this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
@@ -116,12 +130,16 @@ export class Comparison {
   readonly #mismatches: Mismatch[] = [];
   /** The last events that were compared, in a ring. */
   readonly #recent: [kernel: Comparable | undefined, model: Comparable | undefined][] = [];
+  readonly #telling: TellingSteps;
+  /** Whether operations overlapped so far. */
+  overlaps = false;
   #compared = 0;
   #model: ModelVm | undefined;
 
   /** Makes a comparison that has compared nothing. */
   constructor(options: ComparisonOptions) {
     this.#options = options;
+    this.#telling = options.telling ?? new Map();
   }
 
   /**
@@ -130,9 +148,11 @@ export class Comparison {
    * @throws {RangeError} If the model cannot carry one out; the message names it.
    * @throws {TraceSyntaxError} If an event that is compared cannot be read.
    */
-  push({ header, operations, order }: RecordedStretch): void {
+  push(stretch: RecordedStretch): void {
+    const { header, operations } = stretch;
     if (this.#model?.header !== header) this.#model = new ModelVm(header, this.#options);
-    if (order.length > 0) throw new RangeError("Cannot carry out operations that overlap");
+    this.#model.renaming.sweep();
+    if (stretch.order.length > 0) return this.#follow(this.#model, stretch);
     for (const operation of operations) this.#compare(this.#model, operation);
   }
 
@@ -155,27 +175,50 @@ export class Comparison {
     };
   }
 
+  /** An operation alone. */
   #compare(model: ModelVm, recorded: RecordedOperation): void {
-    const { vm, sink } = model;
+    const { vm, sink, context } = model;
     sink.clear(wantedIn(recorded, this.#options.level));
     if (recorded.operation.op === "vm-destroy") model.statistics = { ...vm.mmu.stats };
     const result = carryOut(vm, recorded);
+    const events: Comparable[] = [];
+    for (const record of sink.records) {
+      const event = comparableFromRecord(record, context);
+      if (event !== undefined) events.push(event);
+    }
+    this.#judge(model, recorded, result, events);
+  }
+
+  /** Operations that overlap. */
+  #follow(model: ModelVm, stretch: RecordedStretch): void {
+    const { sink, context, vm } = model;
+    this.overlaps = true;
+    const telling = this.#telling;
+    sink.clear(({ name }) => levelOfEvent(name) !== undefined || GUIDES.includes(name));
+    followOrder({ vm, sink, context, telling }, stretch, (index, { result, events }) => {
+      this.#judge(model, stretch.operations[index], result, events);
+    });
+  }
+
+  /** Compares what came of an operation, and the events. */
+  #judge(model: ModelVm, recorded: RecordedOperation, result: OperationResult, events: readonly Comparable[]): void {
+    const { vm, context, pointers } = model;
     const bulk = recorded.operation.op === "bulk-flags" ? recorded.operation : undefined;
     const flags = bulk && vm.memslots[bulk.asId ?? 0].active.byId(bulk.id)?.flags;
     const kernel = showOutcome(recorded.outcome);
     const ours = showOutcome(modelOutcome(recorded, result, flags));
     this.#score(1, kernel === ours);
     if (kernel !== ours) this.#mismatch(1, recorded, recorded.endLine, kernel, ours);
-    this.#compareEvents(model, recorded);
+    const { level } = this.#options;
+    const theirs: Comparable[] = [];
+    for (const line of pointers.restore(recorded.events)) {
+      const event = comparableFromLine(line, context);
+      if (event !== undefined && event.level <= level) theirs.push(event);
+    }
+    this.#compareEvents(model, recorded, theirs, events.filter((event) => event.level <= level));
   }
 
-  #compareEvents({ context, sink, renaming }: ModelVm, recorded: RecordedOperation): void {
-    const kernel = recorded.events
-      .map((line) => comparableFromLine(line, context))
-      .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
-    const model = sink.records
-      .map((record) => comparableFromRecord(record, context))
-      .filter((event) => event !== undefined && event.level <= this.#options.level) as Comparable[];
+  #compareEvents({ renaming }: ModelVm, recorded: RecordedOperation, kernel: Comparable[], model: Comparable[]): void {
     const pairs = align(kernel.length, model.length, (l, r) => agree(renaming, kernel[l], model[r]));
     const gap = { kernel: [] as Comparable[], model: [] as Comparable[] };
     for (const { left, right } of pairs) {

@@ -2,6 +2,7 @@ import type { Profile } from "@mmu-lab/machine";
 import type { Era } from "@mmu-lab/tracing";
 import type { Recording } from "@mmu-lab/workloads";
 import { Comparison, type Conformance } from "./comparison.ts";
+import type { TellingSteps } from "./follow_order.ts";
 import { DEFAULT_LEVEL, type Level } from "./levels.ts";
 import { recordedKernel } from "./recorded_kernel.ts";
 
@@ -26,8 +27,16 @@ export interface ConformOptions {
  * @throws As {@linkcode Comparison.push} does.
  */
 export function conformRecording(recording: Recording, options: ConformOptions): Conformance {
-  const { level = DEFAULT_LEVEL, era = recordedKernel(recording).era ?? "3.11" } = options;
-  const comparison = new Comparison({ ...options, level, era });
-  for (const stretch of recording.stretches) comparison.push(stretch);
-  return comparison.result();
+  const seen = recordedKernel(recording);
+  const { prefixed, hidden } = seen.signs;
+  const { level = DEFAULT_LEVEL, era = seen.era ?? "3.11" } = options;
+  const telling: TellingSteps = new Map();
+  const compare = () => {
+    const comparison = new Comparison({ ...options, level, era, prefixed, hidden, telling });
+    for (const stretch of recording.stretches) comparison.push(stretch);
+    return comparison;
+  };
+  const first = compare();
+  // What overlaps is followed better once it is known which steps tell of events.
+  return first.overlaps && first.result().mismatches.length > 0 ? compare().result() : first.result();
 }

@@ -3,6 +3,7 @@ import type { TraceLine } from "@mmu-lab/tracing";
 import { type RecordedStretch, RecordingReader } from "@mmu-lab/workloads";
 import { level1Misses, profileOf, rivalOf } from "./choose_profile.ts";
 import { Comparison, type Conformance } from "./comparison.ts";
+import type { TellingSteps } from "./follow_order.ts";
 import { DEFAULT_LEVEL, type Level } from "./levels.ts";
 import { KernelWatcher, type RecordedKernel } from "./recorded_kernel.ts";
 
@@ -17,6 +18,8 @@ export interface ConformTraceOptions {
   readonly level?: Level;
   /** Name of the file, for messages. */
   readonly file?: string;
+  /** The recorded kernel's release, such as `4.19.0`, for where the recording does not show it. */
+  readonly release?: string;
 }
 
 /** What came of holding the model against a trace. */
@@ -44,31 +47,58 @@ export const LINES_TO_KNOW_BY = 32768;
  */
 export async function conformTrace(open: OpenTrace, options: ConformTraceOptions = {}): Promise<TraceConformance> {
   const { profile: asked } = options;
-  const first = await new Attempt(asked, options).run(open());
+  const first = await attempt(open, asked, options);
   const rival = asked === undefined ? rivalOf(first.profile, first.seen) : undefined;
   if (rival === undefined || level1Misses(first.conformance) === 0) return first.conformance;
-  const second = await new Attempt(rival, options).run(open());
+  const second = await attempt(open, rival, options);
   const better = level1Misses(second.conformance) < level1Misses(first.conformance) ? second : first;
   return { ...better.conformance, lines: first.conformance.lines + second.conformance.lines };
+}
+
+/** Reads the trace for one profile; twice if operations overlap, for the first time teaches how to follow them. */
+async function attempt(
+  open: OpenTrace,
+  profile: Profile | undefined,
+  options: ConformTraceOptions,
+): Promise<Attempted> {
+  const telling: TellingSteps = new Map();
+  const first = await new Attempt(profile, options, telling).run(open());
+  if (!first.overlaps || first.conformance.mismatches.length === 0) return first;
+  const second = await new Attempt(first.profile, options, telling).run(open());
+  return {
+    ...second,
+    seen: first.seen,
+    conformance: { ...second.conformance, lines: first.conformance.lines + second.conformance.lines },
+  };
+}
+
+/** What came of one reading. */
+interface Attempted {
+  readonly profile: Profile;
+  readonly seen: RecordedKernel;
+  readonly overlaps: boolean;
+  readonly conformance: TraceConformance;
 }
 
 /** One reading of the trace. */
 class Attempt {
   readonly #profile: Profile | undefined;
   readonly #options: ConformTraceOptions;
+  readonly #telling: TellingSteps;
   readonly #watcher = new KernelWatcher();
   /** Operations that wait until it is known which kernel they come from. */
   #waiting: RecordedStretch[] = [];
   #begun: { readonly profile: Profile; readonly seen: RecordedKernel; readonly comparison: Comparison } | undefined;
 
-  constructor(profile: Profile | undefined, options: ConformTraceOptions) {
+  constructor(profile: Profile | undefined, options: ConformTraceOptions, telling: TellingSteps) {
+    this.#telling = telling;
     this.#profile = profile;
     this.#options = options;
   }
 
   async run(
     blocks: AsyncIterable<readonly TraceLine[]>,
-  ): Promise<{ profile: Profile; seen: RecordedKernel; conformance: TraceConformance }> {
+  ): Promise<Attempted> {
     const reader = new RecordingReader(this.#options);
     let lines = 0;
     for await (const block of blocks) {
@@ -83,7 +113,7 @@ class Attempt {
     this.#begin();
     if (this.#begun === undefined) throw new RangeError("Cannot compare a recording that has no operation");
     const { profile, seen, comparison } = this.#begun;
-    return { profile, seen, conformance: { ...comparison.result(), lines } };
+    return { profile, seen, overlaps: comparison.overlaps, conformance: { ...comparison.result(), lines } };
   }
 
   #take(stretch: RecordedStretch): void {
@@ -97,9 +127,11 @@ class Attempt {
     const [first] = this.#waiting;
     if (first === undefined) return;
     const seen = this.#watcher.kernel;
-    const profile = this.#profile ?? profileOf(seen, first.header);
+    const profile = this.#profile ?? profileOf(seen, first.header, this.#options.release);
+    const { prefixed, hidden } = seen.signs;
     const { level = DEFAULT_LEVEL } = this.#options;
-    const comparison = new Comparison({ ...this.#options, profile, level, era: seen.era ?? "3.11" });
+    const how = { level, era: seen.era ?? "3.11", prefixed, hidden, telling: this.#telling } as const;
+    const comparison = new Comparison({ ...this.#options, profile, ...how });
     this.#begun = { profile, seen, comparison };
     for (const stretch of this.#waiting) comparison.push(stretch);
     this.#waiting = [];

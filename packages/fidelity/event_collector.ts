@@ -1,4 +1,4 @@
-import type { TraceEvent, TraceRecord, TraceSink } from "@mmu-lab/tracing";
+import { eventNamed, type TraceEvent, type TraceRecord, type TraceSink } from "@mmu-lab/tracing";
 import type { Place } from "./places.ts";
 
 /** An event of the model, with what the frames are that it shows. */
@@ -13,7 +13,7 @@ export type FindPlaces = (event: TraceEvent, args: readonly number[]) => readonl
 /** A sink that keeps every event that somebody asks for, as long as it is told to. */
 export class EventCollector implements TraceSink {
   readonly on: boolean = true;
-  /** The events since the last {@linkcode EventCollector.clear}. */
+  /** The events since the last {@linkcode EventCollector.clear}, or since somebody took them out. */
   readonly records: CollectedRecord[] = [];
   /** Asked about every event that is kept. */
   findPlaces: FindPlaces = () => [];
@@ -28,10 +28,19 @@ export class EventCollector implements TraceSink {
     this.#answers = [];
   }
 
+  /** Whether an event of that name would be kept. */
+  wants(name: string): boolean {
+    const event = eventNamed(name);
+    return event !== undefined && this.#wants(event);
+  }
+
   emit(event: TraceEvent, vcpu: number, ...args: number[]): void {
-    const wanted = this.#answers[event.id] ??= this.#wanted(event);
-    if (!wanted) return;
+    if (!this.#wants(event)) return;
     while (args.length < event.slots) args.push(0);
     this.records.push({ event, vcpu, sequence: this.records.length, args, places: this.findPlaces(event, args) });
+  }
+
+  #wants(event: TraceEvent): boolean {
+    return this.#answers[event.id] ??= this.#wanted(event);
   }
 }

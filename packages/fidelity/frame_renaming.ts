@@ -47,6 +47,12 @@ export class FrameRenaming {
     return this.#pointers.match(place.serial, frame);
   }
 
+  /** See {@linkcode PageRenaming.sweep}. */
+  sweep(): void {
+    this.#tables.sweep();
+    this.#pointers.sweep();
+  }
+
   #canMatchRam(pfn: number, level: number, frame: number): boolean {
     if (level > 1) {
       for (let unit = 0; unit < 512 ** (level - 2); unit++) {

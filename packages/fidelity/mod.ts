@@ -20,10 +20,12 @@
  */
 export * from "./levels.ts";
 export * from "./comparison.ts";
+export * from "./follow_order.ts";
 export * from "./conform_recording.ts";
 export * from "./conform_trace.ts";
 export * from "./choose_profile.ts";
 export * from "./recorded_kernel.ts";
+export * from "./kernel_signs.ts";
 export * from "./comparable.ts";
 export * from "./align.ts";
 export * from "./page_renaming.ts";
@@ -32,6 +34,7 @@ export * from "./mask_frames.ts";
 export * from "./places.ts";
 export * from "./event_collector.ts";
 export * from "./outcome.ts";
+export * from "./compare_statistics.ts";
 export * from "./walks/walk_vector.ts";
 export * from "./walks/walk_replay.ts";
 export * from "./walks/replay_walk_file.ts";

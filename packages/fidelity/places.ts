@@ -99,6 +99,8 @@ export class PlaceFinder {
 
   #page(serial: number): number {
     const { pool } = this.#mmu;
+    // Those that are gone are forgotten with all others, now and then: they are soon found again.
+    if (this.#pageOf.size > 2 * pool.length + MANY_PAGES) this.#pageOf.clear();
     const known = this.#pageOf.get(serial);
     if (known !== undefined) return pool.serial[known] === serial ? known : -1;
     const page = pool.serial.subarray(0, pool.length).indexOf(serial);
@@ -106,6 +108,9 @@ export class PlaceFinder {
     return page;
   }
 }
+
+/** So many serials of pages that are gone do no harm. */
+const MANY_PAGES = 1024;
 
 const NOTHING: readonly (Place | undefined)[] = [];
 

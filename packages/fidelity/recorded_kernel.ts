@@ -1,4 +1,5 @@
 import type { Era, TraceLine } from "@mmu-lab/tracing";
+import { KernelSigns } from "./kernel_signs.ts";
 import { QUIRK_SLOT_ZAP_ALL, type RecordedStretch, type Recording, type RecordingHeader } from "@mmu-lab/workloads";
 
 /** What a recording shows of the kernel and processor that it comes from. */
@@ -19,6 +20,8 @@ export interface RecordedKernel {
   readonly splitFrom: number | undefined;
   /** Qualification of the first EPT violation that is for an entry of the guest's tables. */
   readonly firstWalkExit: number | undefined;
+  /** What tells kernels before 5.0 apart. */
+  readonly signs: Readonly<KernelSigns>;
 }
 
 const EPT_VIOLATION = /\breason EPT_VIOLATION .* info1? (?:0x)?([0-9a-f]+) /;
@@ -44,6 +47,7 @@ const FINAL_TRANSLATION = 0x100;
  */
 export class KernelWatcher {
   readonly #events: Set<string> = new Set();
+  readonly #signs = new KernelSigns();
   #header: RecordingHeader | undefined;
   #cacheHasGeneration = false;
   #emptyHasBit63 = false;
@@ -63,6 +67,7 @@ export class KernelWatcher {
     for (const { operation, events } of operations) {
       if (operation.op === "set-smm") this.#usesSmm = true;
       for (const line of events) this.#event(line);
+      this.#signs.look(events);
     }
   }
 
@@ -72,7 +77,9 @@ export class KernelWatcher {
     const mmioSptes = !events.has("kvm_mmio") || MMIO_SPTE_EVENTS.some((event) => events.has(event));
     const slotZap = this.#slotZap;
     return {
-      era: this.#emptyHasBit63 || this.#namesInhibits || slotZap ? "6.12" : eraOf(events, this.#cacheHasGeneration),
+      era: this.#emptyHasBit63 || this.#namesInhibits || slotZap
+        ? "6.12"
+        : eraOf(events, this.#cacheHasGeneration, this.#signs),
       splitFrom: this.#splitFrom,
       paging: this.#paging,
       tdpMmu: events.has("kvm_tdp_mmu_spte_changed"),
@@ -80,6 +87,7 @@ export class KernelWatcher {
       slotZap,
       usesSmm: this.#usesSmm,
       firstWalkExit: this.#firstWalkExit,
+      signs: this.#signs,
     };
   }
 
@@ -132,8 +140,15 @@ function splitOf(spte: bigint, gpa: bigint): number | undefined {
   return 0;
 }
 
-function eraOf(events: ReadonlySet<string>, cacheHasGeneration: boolean): Era | undefined {
+function eraOf(
+  events: ReadonlySet<string>,
+  cacheHasGeneration: boolean,
+  { step, startedBelowZero, levelWithL }: Readonly<KernelSigns>,
+): Era | undefined {
   if (events.has("swap_active_memslots") || events.has("make_mmio_spte")) return "6.1";
-  if (cacheHasGeneration || events.has("memslots_updated")) return "4.10";
-  return events.has("swap_memslots") ? "3.11" : undefined;
+  if (levelWithL || step === 4) return "4.19";
+  if (cacheHasGeneration || startedBelowZero) return "4.10";
+  const [swap, updated] = [events.has("swap_memslots"), events.has("memslots_updated")];
+  if (updated) return swap || events.has("mmio_page_fault") ? "3.13" : "4.10";
+  return swap ? "3.11" : undefined;
 }

@@ -1,12 +1,21 @@
-import { conformTrace, DEFAULT_LEVEL, type Level, LEVELS } from "@mmu-lab/fidelity";
+import {
+  compareStatistics,
+  conformTrace,
+  DEFAULT_LEVEL,
+  type Level,
+  LEVELS,
+  type StatisticsScore,
+  type TraceConformance,
+} from "@mmu-lab/fidelity";
 import { type Profile, PROFILES } from "@mmu-lab/machine";
 import { type Command, ExitCode } from "./command.ts";
 import type { CommandArgs } from "./command_args.ts";
 import { agrees, type ConformedFile, conformJson, conformText } from "./format_conformance.ts";
 import { InputError, messageOf, origin } from "./input_error.ts";
-import type { Io } from "./io.ts";
+import { type Io, readText } from "./io.ts";
 import { withProgress } from "./progress.ts";
 import { readTraceFile } from "./read_trace_file.ts";
+import { releaseBeside } from "./release_beside.ts";
 import { named } from "./suggest.ts";
 import { formatNumber } from "./text_table.ts";
 
@@ -25,7 +34,11 @@ export const conformCommand: Command = {
     "carried out on the model, compared and dropped, so that a trace may be of any length.",
     "Level 1: what came of each operation, every MMIO spte stored (raw), marked, checked and trusted.",
     "Level 2: also exits, faults and their results, MMIO, generations, zaps. A level includes those below it.",
-    "Frames of page tables are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
+    "Level 3: also shadow pages made and zapped, every entry written (all 64 bits), requests, walks of guest tables.",
+    "auto goes by what the recording shows; where two kernels look alike, by the release in meta/uname.txt or",
+    "meta/version.txt beside it, or in the names of its folders, such as linux-3.13/npt.",
+    "Frames and host pointers are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
+    "Where NAME.stats.txt lies beside NAME.trace.txt(.gz), KVM's own statistics are compared too, those that the model has.",
     "",
     "Exit code 2 if a file cannot be used, else 1 if a level that was asked for has a mismatch. A file that cannot be used",
     "does not keep the others from being compared. How long it took goes to standard error.",
@@ -33,7 +46,9 @@ export const conformCommand: Command = {
     "JSON; a file that cannot be used has profile null, no levels, and error, which says why:",
     '  {"version":1,"files":[{"file":..,"profile":..,"levels":{"1":{"matched":..,"total":..},"2":{..}},',
     '    "firstMismatch":null|{"level":..,"seq":..,"operation":..,"line":..,"kernel":..,"model":..,',
-    '      "recent":[{"kernel":..,"model":..}]}}],"wallClock":{"lines":..,"seconds":..,"linesPerSecond":..}}',
+    '      "recent":[{"kernel":..,"model":..}]},',
+    '    "statistics":null|{"matched":..,"total":..,"differences":[{"name":..,"kernel":..,"model":..}]}}],',
+    '  "wallClock":{"lines":..,"seconds":..,"linesPerSecond":..}}',
   ],
   examples: [
     { args: "conform packages/fidelity/testdata/linux-3.11-ept/ept/s18.trace.txt.gz", does: "one recording" },
@@ -88,10 +103,32 @@ async function conformFile(
   io: Io,
 ): Promise<ConformedFile> {
   try {
-    return { file, conformance: await readTraceFile(file, io, (open) => conformTrace(open, { ...options, file })) };
+    const release = options.profile === undefined ? await releaseBeside(file, io) : undefined;
+    const known = { ...options, file, ...(release === undefined ? {} : { release }) };
+    const conformance = await readTraceFile(file, io, (open) => conformTrace(open, known));
+    const statistics = await statisticsBeside(file, conformance, io);
+    return { file, conformance, ...(statistics === undefined ? {} : { statistics }) };
   } catch (error) {
     if (error instanceof InputError) return { file, error: messageOf(error) };
     const what = `Something broke at ${file} that is no fault of yours; please report it: ${origin(error)}`;
     return { file, error: what, isBroken: true };
+  }
+}
+
+/** What the recorder names a trace, and the statistics that it writes at the end. */
+const TRACE_NAME = /\.trace\.txt(?:\.gz)?$/;
+
+/** How far KVM's statistics agree that lie beside a recording as the recorder names them; `undefined` if there are none. */
+async function statisticsBeside(
+  file: string,
+  { statistics }: TraceConformance,
+  io: Io,
+): Promise<StatisticsScore | undefined> {
+  if (!TRACE_NAME.test(file)) return undefined;
+  try {
+    return compareStatistics(await readText(io, file.replace(TRACE_NAME, ".stats.txt")), statistics);
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
   }
 }

@@ -25,7 +25,13 @@ Deno.test("lab conform --json gives scores by level and no first mismatch where 
   const { version, files, wallClock } = JSON.parse(io.output);
   assertEquals(version, 1);
   assertEquals(files, [
-    { file, profile: "linux_3_11_ept", levels: { 1: { matched: 80, total: 80 } }, firstMismatch: null },
+    {
+      file,
+      profile: "linux_3_11_ept",
+      levels: { 1: { matched: 80, total: 80 } },
+      firstMismatch: null,
+      statistics: { matched: 17, total: 17, differences: [] },
+    },
   ]);
   assertEquals(Object.keys(wallClock), ["lines", "seconds", "linesPerSecond"]);
   assertEquals(wallClock.lines, 1348);
@@ -89,4 +95,23 @@ Deno.test("lab conform prints the last events of both side by side, and its spee
   const last = io.output.trimEnd().split("\n").at(-1)!;
   assertMatch(last, /info 82 0 +\| kvm_exit: reason EPT_VIOLATION rip 0x1000 info 81 0$/);
   assertMatch(io.errors, /lab conform: 1,348 lines in \d+\.\d s, [\d,]+ lines\/s\n$/);
+});
+
+Deno.test("lab conform --level 3 compares the MMU's own work too", async () => {
+  const root = new URL("../fidelity/testdata/", import.meta.url).pathname;
+  const { code, io } = await conform("--level", "3", `${root}linux-6.1/tdp/s8.trace.txt.gz`);
+  assertEquals(code, 0, io.errors);
+  assertMatch(io.output, /^recording +profile +level 1 +level 2 +level 3 +stats$/m);
+  assertMatch(io.output, /linux_6_1_npt_tdp +\d+\/\d+ +\d+\/\d+ +([\d,]+)\/\1 +23\/23$/m);
+});
+
+Deno.test("lab conform names the statistics that differ, and shows none where none lie beside the trace", async () => {
+  const file = `${RECORDINGS}ept/s8.trace.txt.gz`;
+  const { io } = await conform(file, "--profile", "linux_3_11_ept_noad");
+  assertMatch(io.output, /s8\.trace\.txt\.gz: statistics differ\n {2}\w+: the kernel [\d,]+, the model [\d,]+\n/);
+  const copy = new MemoryIo({
+    files: { "s8.trace.txt": await new Response(await DENO_IO.readFile(file) as BodyInit).bytes() },
+  });
+  assertEquals(await runLab(["conform", "s8.trace.txt"], copy), 0, copy.errors);
+  assertEquals(copy.output.includes("stats"), false);
 });

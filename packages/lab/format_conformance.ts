@@ -1,4 +1,4 @@
-import { type Level, LEVELS, type Mismatch, type TraceConformance } from "@mmu-lab/fidelity";
+import { type Level, LEVELS, type Mismatch, type StatisticsScore, type TraceConformance } from "@mmu-lab/fidelity";
 import { formatNumber, textTable } from "./text_table.ts";
 
 /** What came of one file: a conformance, or an error. */
@@ -7,13 +7,15 @@ export interface ConformedFile {
   readonly file: string;
   /** How far it agrees. */
   readonly conformance?: TraceConformance;
+  /** How far KVM's own statistics agree, if those of the recording lie beside it. */
+  readonly statistics?: StatisticsScore;
   /** Why it could not be used, in a line that names it. */
   readonly error?: string;
   /** Whether that is no fault of the file. */
   readonly isBroken?: boolean;
 }
 
-/** Whether the model did what the kernel did, at all levels that were asked for. */
+/** Whether the model did what the kernel did, at all levels that were asked for. Statistics are beside the point. */
 export function agrees({ conformance }: ConformedFile): boolean {
   return conformance !== undefined &&
     Object.values(conformance.levels).every(({ matched, total }) => matched === total);
@@ -24,11 +26,12 @@ export function conformJson(
   files: readonly ConformedFile[],
   { lines, seconds }: { lines: number; seconds: number },
 ): string {
-  const records = files.map(({ file, conformance, error }) => ({
+  const records = files.map(({ file, conformance, statistics, error }) => ({
     file,
     profile: conformance?.profile ?? null,
     levels: conformance?.levels ?? {},
     firstMismatch: conformance?.mismatches[0] ?? null,
+    statistics: statistics ?? null,
     ...(error === undefined ? {} : { error }),
   }));
   const wallClock = { lines, seconds, linesPerSecond: Math.round(lines / seconds) };
@@ -39,20 +42,33 @@ export function conformJson(
 export function conformText(files: readonly ConformedFile[], level: Level): string {
   if (files.every(({ conformance }) => conformance === undefined)) return "";
   const asked = LEVELS.filter((known) => known <= level);
-  const heading = ["recording", "profile", ...asked.map((known) => `level ${known}`)];
+  const counted = files.some(({ statistics }) => statistics !== undefined);
+  const heading = ["recording", "profile", ...asked.map((known) => `level ${known}`), ...(counted ? ["stats"] : [])];
   const names = shortNames(files.map(({ file }) => file));
-  const rows = files.map(({ conformance }, i) => {
-    if (conformance === undefined) return [names[i], "cannot be used", ...asked.map(() => "-")];
+  const rows = files.map(({ conformance, statistics }, i) => {
+    const last = counted ? [statistics === undefined ? "-" : `${statistics.matched}/${statistics.total}`] : [];
+    if (conformance === undefined) return [names[i], "cannot be used", ...asked.map(() => "-"), ...last];
     const { profile, levels } = conformance;
     const scores = asked.map((known) => levels[known]!);
     return [
       names[i],
       profile,
       ...scores.map(({ matched, total }) => `${formatNumber(matched)}/${formatNumber(total)}`),
+      ...last,
     ];
   });
-  const mismatches = files.map(({ file, conformance }) => firstMismatch(file, conformance?.mismatches[0]));
+  const mismatches = files.map(({ file, conformance, statistics }) =>
+    differences(file, statistics) + firstMismatch(file, conformance?.mismatches[0])
+  );
   return textTable([heading, ...rows]) + mismatches.join("");
+}
+
+function differences(file: string, statistics: StatisticsScore | undefined): string {
+  if (statistics === undefined || statistics.differences.length === 0) return "";
+  const lines = statistics.differences.map(({ name, kernel, model }) =>
+    `  ${name}: the kernel ${formatNumber(kernel)}, the model ${formatNumber(model)}\n`
+  );
+  return `\n${file}: statistics differ\n${lines.join("")}`;
 }
 
 /** Files by the ends of their paths: two parts, and as many more as it takes to tell all apart. */

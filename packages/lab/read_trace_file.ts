@@ -1,5 +1,6 @@
 import { parseTraceBlocks, readTraceLines, type TraceLine, TraceSyntaxError } from "@mmu-lab/tracing";
 import { UnmodelledOperationError } from "@mmu-lab/workloads";
+import { gunzip } from "./gunzip.ts";
 import { InputError, messageOf } from "./input_error.ts";
 import type { Io } from "./io.ts";
 
@@ -29,7 +30,7 @@ export type OpenTraceFile = () => AsyncGenerator<TraceLine[]>;
  */
 export async function readTraceFile<T>(path: string, io: Io, use: (open: OpenTraceFile) => Promise<T>): Promise<T> {
   async function* open(): AsyncGenerator<TraceLine[]> {
-    yield* parseTraceBlocks(readTraceLines(await io.readFile(path), { file: path }), { file: path });
+    yield* parseTraceBlocks(readTraceLines(await io.readFile(path), { file: path, gunzip }), { file: path });
   }
   try {
     return await use(open);

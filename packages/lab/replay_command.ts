@@ -72,7 +72,7 @@ function read(
 ): Promise<{ summary: TraceSummary; inference: Inference }> {
   const name = path.replace(/^.*[\\/]/, "").replace(/(?:\.txt)?(?:\.gz)?$/, "");
   return readTraceFile(path, io, async (open) => {
-    const summarizer = new TraceSummarizer();
+    const summarizer = new TraceSummarizer(undefined, path);
     const inference = await inferScenarioStream(seenBy(open(), summarizer), { file: path, name });
     return { summary: summarizer.summary(), inference };
   });

@@ -1,9 +1,15 @@
 import type { EmulationResult } from "@mmu-lab/paging";
 import {
   gvaToGpa,
+  highWord,
   hvaOf,
   injectPageFault,
   isReadOnly,
+  linearAddress,
+  linearHi,
+  linearLo,
+  linearOffset,
+  linearPage,
   PFERR_FETCH,
   PFERR_USER,
   PFERR_WRITE,
@@ -84,8 +90,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   const lastAddress = vcpu.lastRetryAddress;
   vcpu.lastRetryRip = 0;
   vcpu.lastRetryAddress = 0;
-  // MOV is an instruction that guests write page tables with; ADD is not (the PageTable flag of 3.11 emulate.c).
-  if (!retry || vcpu.kind !== "rmw") return false;
+  // MOV to memory is an instruction that guests write page tables with; MOV from it and ADD are not (the PageTable flag of
+  // 3.11 emulate.c).
+  if (!retry || vcpu.kind === "write") return false;
   if (lastRip === vcpu.rip && lastAddress === address) return false;
   vcpu.lastRetryRip = vcpu.rip;
   vcpu.lastRetryAddress = address;
@@ -96,7 +103,9 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
 function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
   if (!vm.shadowsGuestTables) return;
   // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
-  const gpa = vcpu.mmu.shadow === undefined ? address : toGpa(vcpu, address, true);
+  const gpa = vcpu.mmu.shadow === undefined
+    ? address
+    : walk(vcpu, linearPage(address), linearOffset(address), PFERR_WRITE);
   if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
 }
 
@@ -125,20 +134,29 @@ function* eachPage(vm: Vm, vcpu: Vcpu, write: boolean): Protocol<boolean> {
   vcpu.fragmentCount = 0;
   vcpu.fragmentsWrite = write;
   const inFirst = bytesInFirstPage(vcpu);
-  if (!(yield* onePage(vm, vcpu, vcpu.gva, 0, inFirst, write))) return false;
+  if (!(yield* onePage(vm, vcpu, vcpu.page, vcpu.offset, 0, inFirst, write))) return false;
   return inFirst === vcpu.size ||
-    (yield* onePage(vm, vcpu, vcpu.gva + inFirst, inFirst, vcpu.size - inFirst, write));
+    (yield* onePage(vm, vcpu, vcpu.page + 1, 0, inFirst, vcpu.size - inFirst, write));
 }
 
 /** One page of an access (`emulator_read_write_onepage`): guest memory, a device, or a fragment for user space. */
-function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, write: boolean): Protocol<boolean> {
+function* onePage(
+  vm: Vm,
+  vcpu: Vcpu,
+  page: number,
+  offset: number,
+  at: number,
+  length: number,
+  write: boolean,
+): Protocol<boolean> {
   const { mmu } = vm;
+  const gva = linearAddress(page, offset);
   yield EMULATE_LOOK;
-  let gpa = gpaOfMmioGva(vm, vcpu, gva, write);
-  if (gpa < 0) gpa = gpaOfExit(vm, vcpu, gva);
+  let gpa = gpaOfMmioGva(vm, vcpu, gva, offset, write);
+  if (gpa < 0) gpa = gpaOfExit(vm, vcpu, offset);
   const isKnown = gpa >= 0;
   if (!isKnown) {
-    gpa = isAtFault(vm, vcpu, gva) ? vcpu.faultAddress : toGpa(vcpu, gva, write);
+    gpa = isAtFault(vm, vcpu, offset) ? vcpu.faultAddress : walk(vcpu, page, offset, write ? PFERR_WRITE : 0);
     if (gpa < 0) {
       injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
@@ -174,12 +192,12 @@ function* onePage(vm: Vm, vcpu: Vcpu, gva: number, at: number, length: number, w
 }
 
 /** The address behind a linear one that the vCPU's cache holds, if it allows the access; or -1 (`vcpu_mmio_gva_to_gpa`). */
-function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
+function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, offset: number, write: boolean): number {
   const { cache, shadow } = vcpu.mmu;
   if (shadow === undefined || !cache.matchesGva(gva, vm.mmu.cacheSlotsOf(vcpu.mmu))) return -1;
   const code = (write ? PFERR_WRITE : 0) | (shadow.userMode ? PFERR_USER : 0);
   if (((shadow.walk.role.permissions[code >> 1] >> cache.access) & 1) !== 0) return -1;
-  const gpa = cache.gfn * 4096 + (gva % 4096);
+  const gpa = cache.gfn * 4096 + offset;
   traceMatch(vm, vcpu, gva, gpa, write, "gva");
   return gpa;
 }
@@ -189,12 +207,12 @@ function gpaOfMmioGva(vm: Vm, vcpu: Vcpu, gva: number, write: boolean): number {
  * processors do not hand its bytes over. It lies in one page, and what it is the model knows.
  */
 function fetchInstruction(vm: Vm, vcpu: Vcpu): void {
-  if (vm.guest.code !== undefined) walk(vcpu, vcpu.rip, PFERR_FETCH);
+  if (vm.guest.code !== undefined) walk(vcpu, linearPage(vcpu.rip), linearOffset(vcpu.rip), PFERR_FETCH);
 }
 
 /** The address of the exit, if the kernel goes by that and the vCPU's cache holds it; or -1; see the rule. */
-function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
-  if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== gva % 4096) return -1;
+function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, offset: number): number {
+  if (vm.mmu.faultRules.emulatedAddress !== "of-the-exit" || faultAddress % 4096 !== offset) return -1;
   const slots = vm.mmu.cacheSlotsOf(mmu);
   const matches = mmu.inL2
     ? mmu.cache.matchesNestedGpa(faultAddress, slots)
@@ -203,23 +221,19 @@ function gpaOfExit(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): number {
 }
 
 /** Whether the kernel takes the address of the exit for that of the operand; see the rule. */
-function isAtFault(vm: Vm, { mmu, faultAddress }: Vcpu, gva: number): boolean {
+function isAtFault(vm: Vm, { mmu, faultAddress }: Vcpu, offset: number): boolean {
   return vm.mmu.faultRules.emulatedAddress === "of-the-fault" && mmu.shadow === undefined &&
-    faultAddress % 4096 === gva % 4096;
+    faultAddress % 4096 === offset;
 }
 
-/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. */
-function toGpa(vcpu: Vcpu, gva: number, write: boolean): number {
-  return walk(vcpu, gva, write ? PFERR_WRITE : 0);
-}
-
-function walk(vcpu: Vcpu, gva: number, access: number): number {
+/** Translates as the guest's tables say, for the emulator; -1 if they do not allow it. @param access PFERR bits. */
+function walk(vcpu: Vcpu, page: number, offset: number, access: number): number {
   const { shadow, inL2, guestPaging } = vcpu.mmu;
-  if (shadow !== undefined && inL2) return gpaOfL2(vcpu, shadow, gva, access);
+  if (shadow !== undefined && inL2) return gpaOfL2(vcpu, shadow, linearAddress(page, offset), access);
   const tables = shadow ?? vcpu.emulatorWalk;
-  if (tables === undefined) return guestPaging.translate(gva);
+  if (tables === undefined) return guestPaging.translate(linearAddress(page, offset));
   const mode = tables.userMode ? PFERR_USER : 0;
-  return gvaToGpa(tables.walk, tables.walker, gva | 0, Math.floor(gva / 2 ** 32), access | mode);
+  return gvaToGpa(tables.walk, tables.walker, linearLo(page, offset), linearHi(page), access | mode);
 }
 
 /** Goes by L2's own tables, and by L1's EPT for each address on the way (`gva_to_gpa_nested`, `translate_nested_gpa`). */
@@ -244,7 +258,7 @@ function isMmio(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean): b
 function traceMatch(vm: Vm, vcpu: Vcpu, gva: number, gpa: number, write: boolean, by: "gva" | "gpa"): void {
   const { trace } = vm.mmu;
   if (!trace.on) return;
-  trace.emit(VCPU_MATCH_MMIO, vcpu.index, gva, gva / 2 ** 32, gpa, write ? 1 : 0, by === "gva" ? 0 : 1);
+  trace.emit(VCPU_MATCH_MMIO, vcpu.index, gva, highWord(gva), gpa, write ? 1 : 0, by === "gva" ? 0 : 1);
 }
 
 /** Reads or writes guest memory (`kvm_read_guest`, `kvm_write_guest`); false where there is none to be had. */
@@ -263,7 +277,7 @@ function accessGuestMemory(vm: Vm, vcpu: Vcpu, gpa: number, at: number, length: 
 }
 
 function bytesInFirstPage(vcpu: Vcpu): number {
-  return Math.min(vcpu.size, 4096 - (vcpu.gva % 4096));
+  return Math.min(vcpu.size, 4096 - vcpu.offset);
 }
 
 function traceMmio(

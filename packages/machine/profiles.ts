@@ -7,6 +7,7 @@ import {
   NESTED_RULES_5_13,
   PAGE_RULES_4_10,
   PAGE_RULES_6_1,
+  PAGE_RULES_6_12,
   SHADOW_RULES_4_10,
   WALK_RULES_3_11,
   WALK_RULES_4_10,
@@ -185,6 +186,7 @@ const LINUX_6_12_NPT_TDP: Profile = {
   summary: "Linux 6.12.117, AMD nested paging with the TDP MMU: zaps leaves first, empty entries have bit 63 set",
   layout: layoutNamed("linux_6_12_shadow"),
   faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
+  pageRules: PAGE_RULES_6_12,
   tdpMmu: {
     eagerPageSplit: true,
     splitsInFault: true,

@@ -1,4 +1,5 @@
 import { ERAS } from "@mmu-lab/memslots";
+import { PAGE_RULES_4_19 } from "@mmu-lab/paging";
 import { nptBackend, type NptProcessor } from "@mmu-lab/svm-backend";
 import { eptBackend, type EptProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
@@ -21,6 +22,7 @@ export function linux419(base: Profile): Profile {
     cacheRule: { ...base.cacheRule, skipWhileInFlux: true },
     faultRules: { ...base.faultRules, misconfigurationIsFault: true, emulatedAddress: "of-the-fault" },
     tracesAccessedBytes: true,
+    pageRules: PAGE_RULES_4_19,
   };
 }
 

@@ -4,7 +4,11 @@ import {
   FETCH_PAGES,
   flushIfAsked,
   type GuestExit,
+  highWord,
   leaveL2,
+  linearAddress,
+  linearOffset,
+  linearPage,
   needsRoot,
   WRITES_GUEST_TABLES,
 } from "@mmu-lab/paging";
@@ -122,7 +126,7 @@ function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   mmu.counters.counts[Work.exits]++;
   if (!mmu.trace.on) return;
   const { reason, info1, info2 } = vcpu.mmu.exit;
-  mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, info1 / 2 ** 32, info2, info2 / 2 ** 32);
+  mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, highWord(info1), info2, highWord(info2));
 }
 
 /**
@@ -189,39 +193,37 @@ function serveFragment(vm: Vm, vcpu: Vcpu, i: number): void {
 }
 
 /** Translates an address as the processor does, TLB first; the host frame, or -1 with the exit in `vcpu.mmu.exit`. */
-function translate(vm: Vm, vcpu: Vcpu, gva: number, access: number): number {
-  const page = Math.floor(gva / 4096) + (access === Access.FETCH ? FETCH_PAGES : 0);
-  const pfn = vcpu.mmu.tlb.lookup(page, access === Access.WRITE);
+function translate(vm: Vm, vcpu: Vcpu, page: number, offset: number, access: number): number {
+  const pfn = vcpu.mmu.tlb.lookup(access === Access.FETCH ? page + FETCH_PAGES : page, access === Access.WRITE);
   if (pfn >= 0) {
     vm.mmu.counters.counts[Work.tlbHits]++;
     return pfn;
   }
-  return vm.backend.translate(vm.mmu, vcpu.mmu, gva, access);
+  return vm.backend.translate(vm.mmu, vcpu.mmu, linearAddress(page, offset), access);
 }
 
 function fetchOnly(vm: Vm, vcpu: Vcpu): boolean {
-  return translate(vm, vcpu, vcpu.rip, Access.FETCH) >= 0;
+  return translate(vm, vcpu, linearPage(vcpu.rip), linearOffset(vcpu.rip), Access.FETCH) >= 0;
 }
 
 function accessMemory(vm: Vm, vcpu: Vcpu): boolean {
   if (codeOf(vm, vcpu) !== undefined && !fetchOnly(vm, vcpu)) return false;
-  const { gva, size, kind, outcome } = vcpu;
-  const inFirst = Math.min(size, 4096 - (gva % 4096));
+  const { page, offset, size, kind, outcome } = vcpu;
+  const inFirst = Math.min(size, 4096 - offset);
   if (kind === "rmw" && vm.backend.readModifyWrite === "read-then-write") {
-    if (translate(vm, vcpu, gva, Access.READ) < 0) return false;
-    if (inFirst < size && translate(vm, vcpu, gva + inFirst, Access.READ) < 0) return false;
+    if (translate(vm, vcpu, page, offset, Access.READ) < 0) return false;
+    if (inFirst < size && translate(vm, vcpu, page + 1, 0, Access.READ) < 0) return false;
   }
   const access = kind === "read" ? Access.READ : Access.WRITE;
-  const first = translate(vm, vcpu, gva, access);
+  const first = translate(vm, vcpu, page, offset, access);
   if (first < 0) return false;
   let second = first;
   if (inFirst < size) {
-    second = translate(vm, vcpu, gva + inFirst, access);
+    second = translate(vm, vcpu, page + 1, 0, access);
     if (second < 0) return false;
     outcome.ramAccesses++;
   }
   outcome.ramAccesses++;
-  const offset = gva % 4096;
   if (kind !== "write") {
     vm.host.read(first, offset, outcome.data, 0, inFirst);
     if (inFirst < size) vm.host.read(second, 0, outcome.data, inFirst, size - inFirst);

@@ -7,6 +7,7 @@
 import { type FaultRules, PAGING_4_LEVEL, PAGING_OFF, PAGING_PAE, walkShadow } from "@mmu-lab/paging";
 import { PAGING_32BIT } from "@mmu-lab/paging";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import type { Profile } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
 import { runBesideTables } from "./testdata/shadow_run.ts";
@@ -42,6 +43,28 @@ for (const kernel of ["linux_3_13_npt_shadow", "linux_4_10_npt_shadow"]) {
     const profile = sound(PROFILES[kernel]);
     for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
       assertEquals(runBesideTables({ profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp }), undefined);
+    }
+  });
+}
+
+/** A kernel on a processor that has 5-level paging. */
+function withLa57(profile: Profile): Profile {
+  const processor = {
+    maxPhyAddr: 40,
+    maxPageLevel: 3,
+    noExecute: true,
+    reservedFaultIsPresent: true,
+    la57: true,
+  } as const;
+  return { ...profile, backend: () => vmxShadowBackend(processor) };
+}
+
+for (const kernel of ["linux_3_11_shadow", "linux_4_10_npt_shadow"]) {
+  Deno.test(`the shadow MMU of ${kernel} agrees with 5-level tables over 24000 random operations`, () => {
+    const profile = withLa57(sound(PROFILES[kernel]));
+    for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
+      const run = { profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp, levels: 5 } as const;
+      assertEquals(runBesideTables(run), undefined);
     }
   });
 }

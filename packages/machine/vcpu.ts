@@ -83,8 +83,10 @@ export class Vcpu {
 
   /** What the instruction that is being executed does. */
   kind: AccessKind = "read";
-  /** Its address. */
-  gva = 0;
+  /** The linear page number of its address. */
+  page = 0;
+  /** The offset of its address in that page. */
+  offset = 0;
   /** Its size in bytes. */
   size: AccessSize = 4;
   /** Where the instruction lies; 0 without guest code. */

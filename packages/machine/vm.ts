@@ -11,7 +11,11 @@ import {
   type HardwareBackend,
   invalidatePage,
   invept,
+  isCanonical,
   leaveL2,
+  linearAddress,
+  linearOffset,
+  linearPage,
   loadCr3,
   MIN_MMU_PAGES,
   Mmu,
@@ -166,6 +170,9 @@ export class Vm {
     const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
     const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
     vcpu.mmu.nested = this.#nestedState();
+    // A new vCPU flushes its TLB anyway: this is for the statistics.
+    vcpu.mmu.flushIsCounted = this.backend.flushesLoadedVcpu === true;
+    if (this.mmu.pageRules.flushesForSregs) this.mmu.stats.tlb_flush++;
     this.vcpus.push(vcpu);
     return vcpu;
   }
@@ -187,11 +194,18 @@ export class Vm {
   #guestTables(): ShadowContext | undefined {
     const { tables, paging } = this.guest;
     if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
-    const context = this.#contextFor(tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR });
+    const read = tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR };
+    if (this.backend.shadowsGuestTables === true) this.#checkLa57(read);
+    const context = this.#contextFor(read);
     const cr3 = tables?.cr3 ?? 0;
     context.walk.rootLo = cr3 | 0;
     context.walk.rootHi = Math.floor(cr3 / 2 ** 32);
     return context;
+  }
+
+  #checkLa57({ format }: PagingState): void {
+    if (format.rootLevel < 5 || this.backend.la57 === true) return;
+    throw new RangeError(`Cannot use ${format.name} paging: the processor of ${this.profile.name} has no LA57`);
   }
 
   /** Walks tables in guest memory for the vCPU that is being created. */
@@ -251,12 +265,13 @@ export class Vm {
    *
    * @param index Which vCPU.
    * @param kind What it does.
-   * @param gva Where.
+   * @param gva Where: the linear address. From 2^47 on, and with 5-level paging, better as a `bigint` of 64 bits; as a number
+   * those of the upper half are negative.
    * @param size Bytes.
    * @param value What it writes, or adds.
    * @returns What became of it; the vCPU's next access overwrites it.
    */
-  access(index: number, kind: AccessKind, gva: number, size: AccessSize, value: bigint = 0n): AccessOutcome {
+  access(index: number, kind: AccessKind, gva: number | bigint, size: AccessSize, value: bigint = 0n): AccessOutcome {
     const vcpu = this.vcpu(index);
     new DataView(vcpu.operand.buffer).setBigUint64(0, value, true);
     run(this.execution, this.accessProtocol(vcpu, kind, gva, size), index);
@@ -264,15 +279,18 @@ export class Vm {
   }
 
   /** The same, for a scheduler and without `bigint`: the operand is what `vcpu.operand` holds. */
-  accessProtocol(vcpu: Vcpu, kind: AccessKind, gva: number, size: AccessSize): Protocol<void> {
-    const { shadow } = vcpu.mmu;
-    if (shadow !== undefined && !shadow.hasFourLevels && gva + size > 2 ** 32) {
-      throw new RangeError(
-        `Cannot access 0x${gva.toString(16)}: this guest has 32-bit addresses; give it page tables of long mode`,
-      );
+  accessProtocol(vcpu: Vcpu, kind: AccessKind, gva: number | bigint, size: AccessSize): Protocol<void> {
+    if (typeof gva === "bigint") {
+      vcpu.page = Number(BigInt.asUintN(64, gva) >> 12n);
+      vcpu.offset = Number(gva & 0xfffn);
+    } else {
+      if (!Number.isSafeInteger(gva)) throw new RangeError(`Cannot access ${gva}: write the address as a bigint`);
+      vcpu.page = linearPage(gva);
+      vcpu.offset = linearOffset(gva);
     }
+    const { shadow } = vcpu.mmu;
+    if (shadow !== undefined && !vcpu.mmu.inL2) checkAddress(vcpu, size, shadow);
     vcpu.kind = kind;
-    vcpu.gva = gva;
     vcpu.size = size;
     return performAccess(this, vcpu);
   }
@@ -325,7 +343,11 @@ export class Vm {
     return exitFor(this, vcpu, loadCr3(this.mmu, vcpu.mmu, cr3));
   }
 
-  /** Lets the guest forget the translation of one address (`INVLPG`); with what becomes of it as for {@linkcode Vm.loadCr3}. */
+  /**
+   * Lets the guest forget the translation of one address (`INVLPG`); with what becomes of it as for {@linkcode Vm.loadCr3}.
+   *
+   * @param gva Linear address, with its sign.
+   */
   invlpg(index: number, gva: number): void {
     const vcpu = this.vcpu(index);
     if (vcpu.mmu.shadow !== undefined) return run(this.execution, this.invlpgProtocol(vcpu, gva), index);
@@ -376,8 +398,13 @@ export class Vm {
     return invept(this.mmu, vcpu.mmu, eptp);
   }
 
-  /** Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER. */
+  /**
+   * Lets a guest with shadow paging change how its tables are read, by CR0, CR4 or EFER.
+   *
+   * @throws {RangeError} If it wants 5-level paging, and the processor has none.
+   */
   setPaging(index: number, paging: PagingState): void {
+    this.#checkLa57(paging);
     run(this.execution, changePaging(this.mmu, this.#stopped(index), paging), index);
   }
 
@@ -443,4 +470,21 @@ export class Vm {
     }
     return vcpu;
   }
+}
+
+/**
+ * That an access lies in the address space that its guest has by its paging.
+ *
+ * @throws {RangeError} If it does not; that the guest gets #GP is not modelled.
+ */
+function checkAddress({ page, offset }: Vcpu, size: AccessSize, shadow: ShadowContext): void {
+  const last = offset + size > 4096 ? page + 1 : page;
+  if (shadow.isLongMode) {
+    const levels = shadow.shadowLevels === 5 ? 5 : 4;
+    if (isCanonical(page, levels) && isCanonical(last, levels)) return;
+    throw new RangeError(`Cannot access 0x${page.toString(16)}${offset.toString(16).padStart(3, "0")}: not canonical`);
+  }
+  if (last < 2 ** 20) return;
+  const address = linearAddress(page, offset).toString(16);
+  throw new RangeError(`Cannot access 0x${address}: this guest has 32-bit addresses; give it page tables of long mode`);
 }

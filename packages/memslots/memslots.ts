@@ -53,6 +53,11 @@ export class Memslots implements MemslotsView {
     return ((this.#generation & this.#oddBit) | this.#flag) !== 0;
   }
 
+  /** Whether the flag beside the number is set: an update is in progress, in kernels that tell it so (from 5.1 on). */
+  get isFlagged(): boolean {
+    return this.#flag !== 0;
+  }
+
   /** The generation that the next update will end with. */
   get nextGeneration(): number {
     return this.#generation + this.#rule.publishStep + this.#rule.completeStep;

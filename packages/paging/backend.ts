@@ -54,6 +54,13 @@ export interface HardwareBackend {
   readonly bits: SpteBits;
   /** Whether there is no two-dimensional paging, so that KVM shadows the guest's tables; if not told there is. */
   readonly shadowsGuestTables?: boolean;
+  /** Without two-dimensional paging: whether the processor has 5-level paging, and so the guest; not unless told. */
+  readonly la57?: boolean;
+  /**
+   * Whether a vCPU is asked to flush its TLB when a processor takes it on (`vmx_vcpu_load`), which is before it runs first: this
+   * machine's vCPUs stay where they are. KVM policy.
+   */
+  readonly flushesLoadedVcpu?: boolean;
   /** The largest page that it maps: level 1, 2 or 3. */
   readonly maxPageLevel: 1 | 2 | 3;
   /**
@@ -65,7 +72,7 @@ export interface HardwareBackend {
    * Translates as the processor does: walks the guest's tables and the shadow tables with their real entries, sets
    * accessed and dirty bits, fills the TLB. One atomic act.
    *
-   * @param gva Guest-virtual address.
+   * @param gva Linear address, with its sign; see `linear_address.ts`.
    * @param access One of {@linkcode Access}.
    * @returns The host frame, or -1: then the vCPU leaves the guest, and `vcpu.exit` says why.
    */

@@ -5,6 +5,7 @@ import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
 import { isDirect, isInvalid, levelOf } from "./role.ts";
 import { auditShadow } from "./shadow/audit_shadow.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { isRemoved } from "./tdp-mmu/removed_spte.ts";
 import { isLast } from "./spte_bits.ts";
 
@@ -126,7 +127,7 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
       if (root === NO_PAGE) continue;
       users.set(root, (users.get(root) ?? 0) + 1);
       if (!pool.isLive(root)) findings.push(`vCPU ${index} has page ${root} as root, which is free`);
-      else if (levelOf(pool.role[root]) !== (isPae ? 2 : mmu.rootLevel)) {
+      else if (levelOf(pool.role[root]) !== (isPae ? 2 : levelsOf(mmu, vcpu, root))) {
         findings.push(`vCPU ${index} has page ${root} as root, of level ${levelOf(pool.role[root])}`);
       }
     }
@@ -138,6 +139,11 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
       findings.push(`Page ${page} counts ${pool.rootCount[page]} users as root, and has ${expected}`);
     }
   }
+}
+
+/** Levels of the tables below a root of a vCPU: in L2 it may keep that of L1, and the other way round. */
+function levelsOf(mmu: Mmu, vcpu: VcpuMmu, root: PageId): number {
+  return root === vcpu.root && vcpu.shadow !== undefined ? vcpu.shadow.shadowLevels : mmu.rootLevel;
 }
 
 /** All entries: MMIO counts, links and their parents, counts of mappings, and nothing that is neither. */

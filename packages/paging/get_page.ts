@@ -45,10 +45,7 @@ export function makePagesAvailable(mmu: Mmu): void {
     zapOldestButRoots(mmu, REFILL_PAGES - Math.max(0, mmu.maxPages - pool.used));
     return;
   }
-  while (mmu.maxPages - pool.used < REFILL_PAGES && pool.oldest !== NO_PAGE) {
-    prepareZap(mmu, pool.oldest);
-    stats.mmu_recycled++;
-  }
+  while (mmu.maxPages - pool.used < REFILL_PAGES && zapOldest(mmu)) stats.mmu_recycled++;
   commitZap(mmu);
 }
 
@@ -62,10 +59,16 @@ export function changeMaxPages(mmu: Mmu, goal: number): void {
   // Pages of the TDP MMU are not limited.
   if (mmu.tdp === undefined && pool.used > goal) {
     if (mmu.pageRules.reclaim === "oldest-but-roots") zapOldestButRoots(mmu, pool.used - goal);
-    else while (pool.used > goal && pool.oldest !== NO_PAGE) prepareZap(mmu, pool.oldest);
+    else while (pool.used > goal && zapOldest(mmu));
   }
   commitZap(mmu);
   mmu.maxPages = Math.max(goal, pool.used);
+}
+
+/** Zaps the oldest page (`prepare_zap_oldest_mmu_page`); false if that is the end of it. Under `mmu_lock`. */
+export function zapOldest(mmu: Mmu): boolean {
+  if (mmu.pool.oldest === NO_PAGE) return false;
+  return prepareZap(mmu, mmu.pool.oldest) > 0 || mmu.pageRules.reclaim === "oldest";
 }
 
 /**

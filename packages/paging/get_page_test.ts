@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { changeMaxPages, getPage, makePagesAvailable } from "./get_page.ts";
 import { NO_PAGE } from "./page_pool.ts";
+import { PAGE_RULES_4_19 } from "./page_rules.ts";
 import { directRole } from "./role.ts";
 import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
@@ -44,6 +45,18 @@ Deno.test("makePagesAvailable() zaps the oldest pages until 25 are left, once fe
   assertEquals(mmu.stats.mmu_recycled, 22);
   assertEquals(mmu.pool.newest, tiny.vcpu.root);
   assert(tiny.vcpu.reloadRequested);
+  assertEquals(auditBooks(mmu), []);
+});
+
+Deno.test("makePagesAvailable() of 4.19 ends at a root in use, and goes on the next time", () => {
+  const tiny = new TinyMmu({ pageRules: PAGE_RULES_4_19 });
+  touch(tiny, 0, 40);
+  const { mmu } = tiny;
+  mmu.maxPages = mmu.pool.used + 4;
+  tiny.locked(() => makePagesAvailable(mmu));
+  assertEquals([mmu.maxPages - mmu.pool.used, mmu.stats.mmu_recycled, mmu.pool.newest], [4, 0, tiny.vcpu.root]);
+  tiny.locked(() => makePagesAvailable(mmu));
+  assertEquals([mmu.maxPages - mmu.pool.used, mmu.stats.mmu_recycled], [25, 21]);
   assertEquals(auditBooks(mmu), []);
 });
 

@@ -52,7 +52,7 @@ export class MmioCache {
   /** Remembers a page (`vcpu_cache_mmio_info`). The generation is read now, whatever the slots were looked up in. */
   fill(gva: number, gfn: Gfn, access: number, view: MemslotsView): void {
     if (this.#rule.skipWhileInFlux && view.updateInProgress) return;
-    this.gva = gva - (gva % 4096);
+    this.gva = Math.floor(gva / 4096) * 4096;
     this.gfn = gfn;
     this.access = access;
     this.generation = view.generation;
@@ -71,7 +71,7 @@ export class MmioCache {
 
   /** Whether the address is the remembered page by gva (`vcpu_match_mmio_gva`). */
   matchesGva(gva: number, view: MemslotsView): boolean {
-    return this.gva !== 0 && this.gva === gva - (gva % 4096) && this.#isCurrent(view);
+    return this.gva !== 0 && this.gva === Math.floor(gva / 4096) * 4096 && this.#isCurrent(view);
   }
 
   /** Folds what is remembered into a hash. */

@@ -1,5 +1,6 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { HANDLE_MMIO_PAGE_FAULT, MMIO_PAGE_FAULT, MMIO_PAGE_FAULT_RET } from "@mmu-lab/tracing";
+import { highWord, linearPage } from "./linear_address.ts";
 import { checkMmioSpte } from "./mmio_spte.ts";
 import type { Mmu } from "./mmu.ts";
 import { walkShadow } from "./shadow_walk.ts";
@@ -37,7 +38,7 @@ export function* handleMmioPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Prot
       MMIO_PAGE_FAULT,
       vcpu.index,
       gpa,
-      gpa / 2 ** 32,
+      highWord(gpa),
       isDirect(vcpu) ? 1 : 0,
       gva,
       gfn,
@@ -60,7 +61,7 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
   }
   yield LOCKLESS_WALK;
   mmu.execution.touched |= READS_TABLES;
-  walkShadow(mmu, vcpu, Math.floor(gpa / 4096));
+  walkShadow(mmu, vcpu, linearPage(gpa));
   const { lo, hi } = vcpu.walk;
   mmu.execution.observe(lo);
   mmu.execution.observe(hi);
@@ -73,7 +74,7 @@ function* handle(mmu: Mmu, vcpu: VcpuMmu, gpa: number): Protocol<MmioFaultResult
     const gfn = mmu.layout.gfnOf(lo, hi);
     const access = mmu.layout.accessOf(lo, hi);
     const gva = direct ? 0 : gpa;
-    if (mmu.trace.on) mmu.trace.emit(HANDLE_MMIO_PAGE_FAULT, vcpu.index, gva, gva / 2 ** 32, gfn, access);
+    if (mmu.trace.on) mmu.trace.emit(HANDLE_MMIO_PAGE_FAULT, vcpu.index, gva, highWord(gva), gfn, access);
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(gva, gfn, access, mmu.cacheSlotsOf(vcpu));
     counts[Work.mmioFastHits]++;

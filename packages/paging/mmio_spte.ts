@@ -74,7 +74,8 @@ export function markMmioSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: numbe
 }
 
 /**
- * Judges an MMIO spte (`check_mmio_spte`, 3.11): whether what it stores may still be trusted. Takes no lock.
+ * Judges an MMIO spte (`check_mmio_spte`, 3.11): whether what it stores may still be trusted. Takes no lock. Where a flag
+ * tells that the memslots are in flux, none is trusted, and the kernel does not say so (5.1, `check_mmio_spte`).
  *
  * @param lo Low lane of the entry. @param hi High lane.
  */
@@ -84,7 +85,7 @@ export function checkMmioSpte(mmu: Mmu, vcpu: VcpuMmu, lo: number, hi: number): 
   const gfn = layout.gfnOf(lo, hi);
   const stored = layout.generationOf(lo, hi);
   const valid = strategy.isCurrent(stored, slots, gfn);
-  if (trace.on) {
+  if (trace.on && !slots.isFlagged) {
     trace.emit(CHECK_MMIO_SPTE, vcpu.index, lo, hi, strategy.stamp(slots, gfn), stored, valid ? 1 : 0);
   }
   return valid;

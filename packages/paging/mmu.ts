@@ -228,13 +228,17 @@ export class Mmu {
     this.counters.counts[Work.remoteTlbFlushes]++;
     this.shadow.tlbsDirty = false;
     this.execution.touched |= WRITES_REQUESTS;
-    for (const vcpu of this.vcpus) vcpu.flushRequested = true;
+    for (const vcpu of this.vcpus) {
+      vcpu.flushRequested = true;
+      vcpu.flushIsCounted = true;
+    }
   }
 
   /** Lets a vCPU flush its own TLB before it runs on (`kvm_mmu_flush_tlb`). */
   flushLocalTlb(vcpu: VcpuMmu): void {
-    this.stats.tlb_flush++;
+    if (this.pageRules.countedFlushes === "asked") this.stats.tlb_flush++;
     vcpu.flushRequested = true;
+    vcpu.flushIsCounted = true;
   }
 
   /** Asks every vCPU to take a new root before it runs on (`kvm_reload_remote_mmus`). */

@@ -35,6 +35,7 @@ export * from "./emulator.ts";
 export * from "./mmio_cache.ts";
 export * from "./tlb.ts";
 export * from "./audit_tlbs.ts";
+export * from "./linear_address.ts";
 export * from "./pferr.ts";
 export * from "./fault_rules.ts";
 export * from "./page_rules.ts";

@@ -1,6 +1,7 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { MMU_PAGE_FAULT, MMU_PAGE_FAULT_RET } from "@mmu-lab/tracing";
 import { doPageFault } from "./do_page_fault.ts";
+import { highWord } from "./linear_address.ts";
 import type { Mmu } from "./mmu.ts";
 import { matchesMmioCache, shadowsTables } from "./mmio_page_fault.ts";
 import { shadowPageFault } from "./shadow/shadow_page_fault.ts";
@@ -20,7 +21,7 @@ export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCod
   const { trace } = mmu;
   // From here on nothing counts but address and error code, which are those of the last exit.
   mmu.execution.forget();
-  if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, address / 2 ** 32, errorCode);
+  if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, highWord(address), errorCode);
   const result = mmu.faultRules.handler === "by-mode"
     ? yield* faultAndEmulate(mmu, vcpu, address, errorCode)
     : yield* doPageFault(mmu, vcpu, address, errorCode);

@@ -13,9 +13,10 @@ export interface PageRules {
   readonly zappedRoot: "newest" | "unlisted";
   /**
    * Which pages go when there are too many. `oldest`: the oldest, roots too, one at a time; nobody counts those that a smaller
-   * limit costs (3.11). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
+   * limit costs (3.11). `oldest-up-to-root`: the same, and a root, which stays until its vCPU drops it, ends it (26eeb53cf0f0,
+   * 4.14; read in 4.19). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
    */
-  readonly reclaim: "oldest" | "oldest-but-roots";
+  readonly reclaim: "oldest" | "oldest-up-to-root" | "oldest-but-roots";
   /** Whether prefetch fills the run of entries at the end of the eight (6.1), or leaves it out (to 4.10). */
   readonly prefetchesLastRun: boolean;
   /**
@@ -45,6 +46,18 @@ export interface PageRules {
    * bits are taken (`mmu_spte_update`, 4.10 and 6.1).
    */
   readonly flushedUpdate: "write-lost" | "state-lost";
+  /**
+   * When TLBs are flushed after write access was taken from a slot: `always` (3.11, and 6.1, where faults may have done it
+   * without a flush), or only `if-taken` from any mapping (4.10 `kvm_mmu_slot_remove_write_access`).
+   */
+  readonly flushedSlot: "always" | "if-taken";
+  /**
+   * Which flushes the statistic `tlb_flush` counts: those that a vCPU asks of itself (3.11), or those that it does because
+   * anybody has asked (4.10 `kvm_vcpu_flush_tlb`). Facts sheet 9.1.
+   */
+  readonly countedFlushes: "asked" | "done";
+  /** Whether user space, as it sets a vCPU's registers, has it flush its TLB (`__set_sregs`, 6.12). Only statistics show it. */
+  readonly flushesForSregs: boolean;
   /** Whether direct pages have EFER.NX in their role (`kvm_calc_tdp_mmu_root_page_role`, 6.1). Only tracepoints show it. */
   readonly directNx: boolean;
 }
@@ -60,18 +73,26 @@ export const PAGE_RULES_3_11: PageRules = {
   commit: "always",
   collapses: "none",
   flushedUpdate: "write-lost",
+  flushedSlot: "always",
+  countedFlushes: "asked",
+  flushesForSregs: false,
   directNx: false,
 };
 
-/** The rules of 4.10, and of 4.19. */
+/** The rules of 4.10. */
 export const PAGE_RULES_4_10: PageRules = {
   ...PAGE_RULES_3_11,
   loggedLargePage: "write-protected",
   collapses: "of-huge-pages",
   flushedUpdate: "state-lost",
+  flushedSlot: "if-taken",
+  countedFlushes: "done",
 };
 
-/** The rules of 6.1, and of 6.12. */
+/** The rules of 4.19. */
+export const PAGE_RULES_4_19: PageRules = { ...PAGE_RULES_4_10, reclaim: "oldest-up-to-root" };
+
+/** The rules of 6.1. */
 export const PAGE_RULES_6_1: PageRules = {
   validGeneration: "toggled",
   zappedRoot: "unlisted",
@@ -82,5 +103,11 @@ export const PAGE_RULES_6_1: PageRules = {
   commit: "by-change",
   collapses: "collapsible",
   flushedUpdate: "state-lost",
+  flushedSlot: "always",
+  countedFlushes: "done",
+  flushesForSregs: false,
   directNx: true,
 };
+
+/** The rules of 6.12. */
+export const PAGE_RULES_6_12: PageRules = { ...PAGE_RULES_6_1, flushesForSregs: true };

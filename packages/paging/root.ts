@@ -67,6 +67,8 @@ export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
   mmu.execution.touched |= READS_REQUESTS;
   if (!vcpu.flushRequested) return false;
   vcpu.flushRequested = false;
+  if (vcpu.flushIsCounted && mmu.pageRules.countedFlushes === "done") mmu.stats.tlb_flush++;
+  vcpu.flushIsCounted = false;
   mmu.counters.counts[Work.tlbFlushes]++;
   vcpu.tlb.flush();
   return true;

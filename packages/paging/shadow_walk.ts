@@ -28,7 +28,7 @@ export function walkShadow(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, stopLevel: number 
   const walk = vcpu.walk;
   let page = vcpu.root;
   let rootLevel: number = mmu.rootLevel;
-  if (page < 0) ({ page, level: rootLevel } = beginShadowWalk(vcpu, gfn));
+  if (page < 0 || vcpu.shadow !== undefined) ({ page, level: rootLevel } = beginShadowWalk(vcpu, gfn));
   if (rootLevel === 0) {
     walk.page = NO_PAGE;
     walk.level = 0;

@@ -1,9 +1,8 @@
 import type { Protocol } from "@mmu-lab/protocol";
-import { zapOldestButRoots } from "./get_page.ts";
+import { zapOldest, zapOldestButRoots } from "./get_page.ts";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE } from "./page_pool.ts";
 import { READS_TABLES } from "./touches.ts";
-import { commitZap, prepareZap } from "./zap.ts";
+import { commitZap } from "./zap.ts";
 
 /**
  * Gives shadow pages back because the host needs memory (`mmu_shrink`, 3.11; `mmu_shrink_scan`, 6.1). Pages that wait to be
@@ -18,7 +17,7 @@ export function* shrink(mmu: Mmu, pages: number): Protocol<number> {
   mmu.execution.touched |= READS_TABLES;
   if (mmu.tdp !== undefined || (mmu.pool.used === 0 && mmu.zapped.length === 0)) return 0;
   yield mmu.lock.acquire;
-  const freed = mmu.zapped.length > 0 ? freeObsolete(mmu) : zapOldest(mmu, pages);
+  const freed = mmu.zapped.length > 0 ? freeObsolete(mmu) : reclaim(mmu, pages);
   yield mmu.lock.leave;
   return freed;
 }
@@ -28,11 +27,9 @@ function freeObsolete(mmu: Mmu): number {
   return 0;
 }
 
-function zapOldest(mmu: Mmu, pages: number): number {
-  const { pool, pageRules } = mmu;
-  if (pageRules.reclaim === "oldest-but-roots") return zapOldestButRoots(mmu, pages);
-  if (pool.oldest === NO_PAGE) return 0;
-  prepareZap(mmu, pool.oldest);
+function reclaim(mmu: Mmu, pages: number): number {
+  if (mmu.pageRules.reclaim === "oldest-but-roots") return zapOldestButRoots(mmu, pages);
+  const freed = zapOldest(mmu) ? 1 : 0;
   commitZap(mmu);
-  return 1;
+  return freed;
 }

@@ -1,10 +1,11 @@
 import type { StateHasher } from "@mmu-lab/protocol";
+import { LINEAR_PAGES } from "./linear_address.ts";
 
 const ENTRIES = 64;
 const EMPTY = -1;
 
 /** Added to the page of an instruction fetch: entries for data do not serve it, and the other way round. */
-export const FETCH_PAGES: number = 2 ** 40;
+export const FETCH_PAGES: number = LINEAR_PAGES;
 
 /**
  * The TLB of one vCPU: guest-virtual page to host frame, direct-mapped with 64 entries of 4 KiB each. A large page
@@ -19,7 +20,7 @@ export class Tlb {
   /**
    * Looks a page up.
    *
-   * @param page Guest-virtual page number; of a fetch plus {@linkcode FETCH_PAGES}.
+   * @param page Linear page number; of a fetch plus {@linkcode FETCH_PAGES}.
    * @param write Whether the access writes; an entry filled by a read does not serve a write, so that the walk can set
    * the dirty bit.
    * @returns The host frame, or -1 if there is no entry that serves.

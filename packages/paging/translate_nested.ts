@@ -1,5 +1,6 @@
 import { Work } from "@mmu-lab/protocol";
 import { Access } from "./backend.ts";
+import { linearPage } from "./linear_address.ts";
 import type { Mmu } from "./mmu.ts";
 import { WRITES_GUEST_TABLES } from "./touches.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
@@ -41,7 +42,7 @@ export function translateNested(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: nu
   }
   const pfn = tables.walk(mmu, vcpu, paging.translate(gva), access, true);
   if (pfn < 0) return -1;
-  vcpu.tlb.fill(Math.floor(gva / 4096), pfn, dirty !== 0 && tables.servesWrites(vcpu));
+  vcpu.tlb.fill(linearPage(gva), pfn, dirty !== 0 && tables.servesWrites(vcpu));
   return pfn;
 }
 

@@ -29,6 +29,8 @@ export class VcpuMmu {
   root: PageId = NO_PAGE;
   /** `KVM_REQ_TLB_FLUSH`: flush before the guest runs on. */
   flushRequested = false;
+  /** Whether somebody asked for that flush, and not only a new root needs it. Only the statistics want to know. */
+  flushIsCounted = false;
   /** `KVM_REQ_MMU_RELOAD`: drop the root and take a new one before the guest runs on. */
   reloadRequested = false;
   /** `KVM_REQ_MMU_SYNC`: bring shadow pages up to date before the guest runs on. */

@@ -17,9 +17,9 @@ export function* removeWriteAccess(mmu: Mmu, slot: Memslot): Protocol<void> {
   yield mmu.lock.acquire;
   mmu.execution.touched |= WRITES_TABLES;
   const bits = mmu.pageRules.dirtyLog === "dirty-bit";
-  if (bits) eachSlotMapping(mmu, slot, 1, 1, clearDirty);
-  eachSlotMapping(mmu, slot, bits ? 2 : 1, 3, protectLogged);
-  mmu.flushRemoteTlbs();
+  const cleared = bits && eachSlotMapping(mmu, slot, 1, 1, clearDirty);
+  const taken = eachSlotMapping(mmu, slot, bits ? 2 : 1, 3, protectLogged);
+  if (cleared || taken || mmu.pageRules.flushedSlot === "always") mmu.flushRemoteTlbs();
   yield mmu.lock.release;
 }
 

@@ -33,9 +33,7 @@ function isOfHugePage(mmu: Mmu, slot: Memslot, page: PageId, index: number): boo
   return mmu.host.isTransparentHuge(hva) || mmu.host.mappingLevel(hva) > 1;
 }
 
-/** Whether a large page may stand in the place of the table; one that begins before the slot must not be asked about. */
+/** Whether a large page may stand in the place of the table: not where the slot begins or ends in it. */
 function couldBeLarger(mmu: Mmu, slot: Memslot, page: PageId): boolean {
-  const gfn = mmu.pool.gfn[page];
-  const isInSlot = gfn >= slot.baseGfn && gfn < slot.baseGfn + slot.npages;
-  return isInSlot && levelOf(mmu.pool.role[page]) < maxMappingLevel(mmu, slot, gfn);
+  return levelOf(mmu.pool.role[page]) < maxMappingLevel(mmu, slot, mmu.pool.gfn[page]);
 }

@@ -1,4 +1,4 @@
-import { type Mmu, mmuPageFault, type VcpuMmu } from "@mmu-lab/paging";
+import { highWord, type Mmu, mmuPageFault, type VcpuMmu } from "@mmu-lab/paging";
 import type { Protocol } from "@mmu-lab/protocol";
 import { KVM_PAGE_FAULT } from "@mmu-lab/tracing";
 
@@ -24,6 +24,6 @@ export function* handleNestedPageFault(mmu: Mmu, vcpu: VcpuMmu, kernel: NptKerne
   const { gpa, info1 } = vcpu.exit;
   const low = info1 >>> 0;
   const shown = kernel === "6.1" ? info1 : low;
-  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, gpa, gpa / 2 ** 32, shown);
+  if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, gpa, highWord(gpa), shown);
   return yield* mmuPageFault(mmu, vcpu, gpa, kernel === "3.11" ? low : info1);
 }

@@ -35,12 +35,14 @@ class SvmShadowBackend implements HardwareBackend {
   readonly name = "svm shadow";
   readonly bits: SpteBits;
   readonly shadowsGuestTables = true;
+  readonly la57: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite: "write" | "read-then-write";
 
   constructor(readonly processor: SvmShadowProcessor, readonly kernel: NptKernel) {
     this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_4_10;
     this.maxPageLevel = processor.maxPageLevel;
+    this.la57 = processor.la57 ?? false;
     this.readModifyWrite = processor.readModifyWrite;
   }
 

@@ -37,9 +37,9 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= 57;
 }
 
-/** Lines of `trace-cmd report` and of the kernel that are no events. */
+/** Lines of `trace-cmd report`, of the kernel and of `perf script` that are no events; of the last the frames of stacks. */
 function isRemark(line: string): boolean {
-  return /^(?:cpus=\d+|version = \d+|CPU \d+ is empty|CPU:\d+ \[(?:LOST \d+ EVENTS|EVENTS DROPPED)\]|trace-cmd version.*)$/
+  return /^(?:[0-9a-f]{6,16} .+ \(.+\)|cpus=\d+|version = \d+|CPU \d+ is empty|CPU:\d+ \[(?:LOST \d+ EVENTS|EVENTS DROPPED)\]|trace-cmd version.*)$/
     .test(line.trim());
 }
 

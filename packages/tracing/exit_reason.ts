@@ -1,4 +1,4 @@
-import type { Era } from "./era.ts";
+import { type Era, ERAS } from "./era.ts";
 import { hex, type NameTable } from "./symbols.ts";
 
 /**
@@ -60,10 +60,9 @@ const SVM: readonly Table[] = [{
 const FAILED_VMENTRY = " FAILED_VMENTRY";
 const FAILED_VMENTRY_BIT = 0x80000000;
 
-/** Tables that hold in an era, newest first. 4.19 is taken to name as 4.10 does, 6.12 as 6.1. */
+/** Tables that hold in an era, newest first. 3.13 is taken to name as 3.11 does, 4.19 as 4.10, 6.12 as 6.1. */
 function tablesOf(era: Era): number[] {
-  const base: Era = era === "4.19" ? "4.10" : era === "6.12" ? "6.1" : era;
-  return Array.from({ length: SINCE.indexOf(base) + 1 }, (_, index) => index).reverse();
+  return SINCE.flatMap((since, index) => ERAS.indexOf(since) <= ERAS.indexOf(era) ? [index] : []).reverse();
 }
 
 function find(tables: readonly Table[], code: number, era: Era): string {

@@ -55,11 +55,15 @@ const UNSIGNED: Conversion = {
 };
 const SIGNED: Conversion = { pattern: "-?\\d+", print: String, parse: Number };
 
-/** `%p` of an spte's place. NULL is `(null)`, 16 wide, until 4.19, and zeros later (lib/vsprintf.c). */
+/**
+ * `%p` of an spte's place. NULL is `(null)`, 16 wide, until 4.19, and zeros later (lib/vsprintf.c). Read are also the
+ * pointers of `trace-cmd report` and `perf script`, which the C library prints (`0xffff8880...`, `(nil)`), and what a kernel
+ * from 4.15 on prints before it has a key to hash them with.
+ */
 function pointer(era: Era): Conversion {
   const nil = era === "6.1" || era === "6.12" ? "0".repeat(16) : "(null)".padStart(16);
   return {
-    pattern: "[0-9a-f]{16}| {10}\\(null\\)",
+    pattern: "(?:0x)?[0-9a-f]{1,16}| *\\((?:null|nil|_*ptrval_*)\\)",
     print(value) {
       if (typeof value === "string") return value.slice(2).padStart(16, "0");
       if (value === -1) return nil;
@@ -67,8 +71,9 @@ function pointer(era: Era): Conversion {
       const high = Math.floor(offset / TWO_32);
       return (POINTER_BASE_HIGH + high).toString(16) + (offset - high * TWO_32).toString(16).padStart(8, "0");
     },
-    parse(text) {
-      if (text === nil || text.endsWith(")")) return -1;
+    parse(printed) {
+      if (printed === nil || printed.endsWith(")")) return -1;
+      const text = printed.replace(/^0x/, "").padStart(16, "0");
       const high = parseInt(text.slice(0, 8), 16);
       if (high < 0xffff8000) return "0x" + (text.replace(/^0+/, "") || "0");
       return ((high - POINTER_BASE_HIGH) * TWO_32 + parseInt(text.slice(8), 16)) / 8;

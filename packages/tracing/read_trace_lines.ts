@@ -6,6 +6,16 @@ export interface ReadTraceOptions {
   readonly gzip?: boolean;
   /** Name of the file, for messages. */
   readonly file?: string;
+  /** Decompresses gzip; unless told the platform's `DecompressionStream`, which refuses files of several members. */
+  readonly gunzip?: (compressed: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>;
+}
+
+const gunzipOne = (compressed: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> =>
+  (compressed as ReadableStream<Uint8Array<ArrayBuffer>>).pipeThrough(new DecompressionStream("gzip"));
+
+/** Whether a decompressor refuses what it was given: the platform's says so with a `TypeError`, zlib with a code. */
+function isGzipError(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof Error && "code" in error && String(error.code).startsWith("Z_");
 }
 
 /** The stream again, and whether it starts as gzip does (RFC 1952, 2.3.1: ID1 31, ID2 139). */
@@ -57,7 +67,8 @@ export async function* readTraceLines(
 ): AsyncGenerator<string> {
   const [detected, bytes] = await detectGzip(stream);
   const isGzip = options.gzip ?? detected;
-  const plain = isGzip ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes;
+  const { gunzip = gunzipOne } = options;
+  const plain = isGzip ? gunzip(bytes) : bytes;
   const decoder = new TextDecoder();
   const reader = plain.getReader();
   let carry = "";
@@ -65,7 +76,7 @@ export async function* readTraceLines(
   try {
     for (;;) {
       const { value, done } = await reader.read().catch((error: unknown) => {
-        if (!isGzip || !(error instanceof TypeError)) throw error;
+        if (!isGzip || !isGzipError(error)) throw error;
         throw new TraceSyntaxError(
           { ...(options.file === undefined ? {} : { file: options.file }), line: lines + 1 },
           "a whole gzip stream (this one is damaged or truncated)",

@@ -56,6 +56,7 @@ class EptBackend implements HardwareBackend, NestedTables {
   readonly bits: SpteBits;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
+  readonly flushesLoadedVcpu = true;
   /** With accessed and dirty bits the processor treats its walk of the guest's tables as writes (SDM 28.3.3.2). */
   readonly guestTableAccess: number;
 

@@ -1,6 +1,7 @@
 import {
   contextOf,
   type HardwareBackend,
+  highWord,
   type Mmu,
   mmuPageFault,
   SHADOW_BITS,
@@ -36,11 +37,14 @@ class VmxShadowBackend implements HardwareBackend {
   readonly name = "vmx shadow";
   readonly bits: SpteBits = SHADOW_BITS;
   readonly shadowsGuestTables = true;
+  readonly la57: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
+  readonly flushesLoadedVcpu = true;
 
   constructor(readonly processor: VmxShadowProcessor) {
     this.maxPageLevel = processor.maxPageLevel;
+    this.la57 = processor.la57 ?? false;
   }
 
   translate(mmu: Mmu, vcpu: VcpuMmu, gva: number, access: number): number {
@@ -65,7 +69,7 @@ class VmxShadowBackend implements HardwareBackend {
   *handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
     const { info1 } = vcpu.exit;
     const errorCode = contextOf(vcpu).exitErrorCode;
-    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, info1, info1 / 2 ** 32, errorCode);
+    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, info1, highWord(info1), errorCode);
     return yield* mmuPageFault(mmu, vcpu, info1, errorCode);
   }
 }

@@ -16,6 +16,7 @@
  * @module
  */
 export * from "./generators.ts";
+export * from "./operation_protocol.ts";
 export * from "./read_recording.ts";
 export * from "./recording.ts";
 export * from "./recording_reader.ts";

@@ -50,6 +50,9 @@ class TraceReader {
   readonly #sights: Sight[] = [];
   readonly #drafts: AccessDrafts = new AccessDrafts();
   readonly #vcpuOfPid: Map<number, number> = new Map();
+  /** The thread that first was a vCPU of that number, and the threads that were it beside that one. */
+  readonly #pidOfVcpu: Map<number, number> = new Map();
+  readonly #rivals: Set<number> = new Set();
   #guesses = 0;
   #pageFaults = 0;
   #fastMmio = 0;
@@ -63,7 +66,7 @@ class TraceReader {
       case "kvm_entry":
       case "kvm_exit": {
         const vcpu = /^vcpu (\d+)/.exec(line.text)?.[1];
-        if (vcpu !== undefined) this.#vcpuOfPid.set(line.pid, Number(vcpu));
+        if (vcpu !== undefined) this.#runs(line.pid, Number(vcpu));
         if (line.name === "kvm_entry") this.#drafts.entered(this.#vcpuOf(line.pid));
         break;
       }
@@ -122,6 +125,13 @@ class TraceReader {
     const vcpu = this.#vcpuOf(line.pid);
     const draft = this.#drafts.add(vcpu, { type, len: Number(len), gpa: Number(gpa), val: BigInt(val) });
     if (draft !== undefined) this.#sights.push({ draft });
+  }
+
+  #runs(pid: number, vcpu: number): void {
+    this.#vcpuOfPid.set(pid, vcpu);
+    const first = this.#pidOfVcpu.get(vcpu);
+    if (first === undefined) this.#pidOfVcpu.set(vcpu, pid);
+    else if (first !== pid) this.#rivals.add(pid);
   }
 
   /** The vCPU that a thread ran last; without any such event, threads are vCPUs in the order they appear. */
@@ -201,6 +211,12 @@ class TraceReader {
     if (this.#pageFaults > 0) couldNot.push(`repeat ${this.#pageFaults} page faults as such: some will be RAM's`);
     if (this.#fastMmio > 0) {
       couldNot.push(`repeat ${this.#fastMmio} fast MMIO writes: their size and data are not traced`);
+    }
+    if (this.#rivals.size > 0) {
+      couldNot.push(
+        `tell VMs apart: ${this.#rivals.size} threads are vCPUs whose number another thread has, so there are several VMs, ` +
+          "and their generations are taken for one; record one alone (trace-cmd record -P PID, perf record -p PID)",
+      );
     }
     if (this.#guesses > 0) couldNot.push(`name the vCPU of ${this.#guesses} threads: they are numbered as they appear`);
   }

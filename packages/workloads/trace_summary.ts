@@ -70,6 +70,7 @@ const KEPT_STORMS = 10;
  */
 export class TraceSummarizer {
   readonly #era: Era;
+  readonly #file: string | undefined;
   readonly #pages: Map<number, { reads: number; writes: number; marked: number }> = new Map();
   readonly #values: Set<number> = new Set();
   readonly #storms: RefaultStorm[] = [];
@@ -93,9 +94,11 @@ export class TraceSummarizer {
    * Makes a summarizer that has seen nothing.
    *
    * @param era The kernel that made the trace; its formats are tried first. 6.12 unless told.
+   * @param file Name of the trace, for messages.
    */
-  constructor(era: Era = "6.12") {
+  constructor(era: Era = "6.12", file?: string) {
     this.#era = era;
+    this.#file = file;
   }
 
   /**
@@ -108,11 +111,7 @@ export class TraceSummarizer {
     this.#last = line.timestamp;
     switch (line.name) {
       case "kvm_exit":
-        this.#processor ??= /\breason (?:EPT_|EXCEPTION_NMI\b)/.test(line.text)
-          ? "Intel"
-          : /\breason npf\b/.test(line.text)
-          ? "AMD"
-          : undefined;
+        this.#processor ??= processorOf(line.text);
         break;
       case "kvm_mmio": {
         const { type, gpa } = this.#read(line);
@@ -200,8 +199,16 @@ export class TraceSummarizer {
   }
 
   #read(line: TraceLine): Readonly<Record<string, number | string | bigint>> {
-    return parseEventText(line.name, line.text, this.#era, { line: line.lineNumber })?.values ?? {};
+    const position = { line: line.lineNumber, ...(this.#file === undefined ? {} : { file: this.#file }) };
+    return parseEventText(line.name, line.text, this.#era, position)?.values ?? {};
   }
+}
+
+/** The kernel names exits of VMX in capitals and those of SVM without; trace-cmd and perf have `EXIT_NPF` for `npf`. */
+function processorOf(exit: string): "Intel" | "AMD" | undefined {
+  const reason = /\breason (\w+)/.exec(exit)?.[1] ?? "";
+  if (/^(?:EXIT_[A-Z]|[a-z])/.test(reason)) return "AMD";
+  return /^[A-Z]/.test(reason) && !reason.startsWith("UNKNOWN") ? "Intel" : undefined;
 }
 
 function worst(storms: readonly RefaultStorm[]): RefaultStorm[] {

@@ -6,7 +6,19 @@
  *
  * @module
  */
-import { auditBooks, auditTlbs, GuestRole, isDirect, levelOf, NO_PAGE, PAGING_4_LEVEL, type PagingState } from "@mmu-lab/paging";
+import {
+  auditBooks,
+  auditTlbs,
+  GuestRole,
+  isDirect,
+  levelOf,
+  LINEAR_PAGES,
+  linearAddress,
+  NO_PAGE,
+  PAGING_4_LEVEL,
+  PAGING_5_LEVEL,
+  type PagingState,
+} from "@mmu-lab/paging";
 import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
 import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
@@ -19,6 +31,8 @@ export interface ShadowRun {
   readonly seed: number;
   /** How many operations. */
   readonly operations: number;
+  /** Levels of the guest's tables; 4 unless told. */
+  readonly levels?: 4 | 5;
   /** CR0.WP of the guest; set unless told. */
   readonly cr0Wp?: boolean;
   /** Whether the program also writes guest tables; then what it wrote over may be seen until memslots go. */
@@ -80,6 +94,7 @@ class World {
   readonly #random: RandomBelow;
   readonly #paging: PagingState;
   readonly #role: GuestRole;
+  readonly #levels: 4 | 5;
   readonly #hostWrites: boolean;
   /** Whether KVM reads tables in read-only memory. */
   readonly #readsReadOnly: boolean;
@@ -102,8 +117,10 @@ class World {
   constructor(run: ShadowRun) {
     this.#random = seededRandom(run.seed);
     this.#hostWrites = run.hostWrites === true;
+    this.#levels = run.levels ?? 4;
     this.#readsReadOnly = run.profile.walkRules.readOnlyTables === "not-updated";
-    this.#paging = { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: run.cr0Wp ?? true, eferNx: true };
+    const format = this.#levels === 5 ? PAGING_5_LEVEL : PAGING_4_LEVEL;
+    this.#paging = { format, maxphyaddr: 40, cr0Wp: run.cr0Wp ?? true, eferNx: true };
     this.#role = GuestRole.ofPaging(this.#paging, run.profile.walkRules);
     this.vm = new Vm(run.profile, {
       guest: {
@@ -130,8 +147,8 @@ class World {
     if (dice < 875) return this.#access(vcpu);
     if (dice < 915) {
       const page = this.#pageNumber();
-      this.#tell(`vCPU ${vcpu}: invlpg 0x${(page * 4096).toString(16)}`);
-      this.vm.invlpg(vcpu, page * 4096);
+      this.#tell(`vCPU ${vcpu}: invlpg page 0x${page.toString(16)}`);
+      this.vm.invlpg(vcpu, linearAddress(page, 0));
       this.#pageFlushed[vcpu].set(page, this.#clock++);
       if (this.#remembers(vcpu, page)) return "INVLPG leaves a translation of the page in the TLB";
     } else if (dice < 945) {
@@ -190,9 +207,14 @@ class World {
     this.#allFlushed();
   }
 
-  /** Tables at first: 1, or 6, leads by 2 and 3 to 4 and 5. Table 4 maps frames 4, 5 and 6, and table 5 those above. */
+  /**
+   * Tables at first: 1, or 6, leads by 2 and 3 to 4 and 5, with five levels by 11 before them, and its last entry, which
+   * nobody writes, leads there too: to the same in the upper half of addresses. Table 4 maps frames 4, 5 and 6, and table 5 those
+   * above.
+   */
   #layTables(): void {
-    for (const root of [1, 6]) this.#poke(root, 0, 0x2007n);
+    for (const root of [1, 6]) { for (const index of [0, 511]) this.#poke(root, index, this.#levels === 5 ? 0xb007n : 0x2007n); }
+    if (this.#levels === 5) this.#poke(11, 0, 0x2007n);
     this.#poke(2, 0, 0x3007n);
     for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
     for (const [i, frame] of [4, 5, 6, 10].entries()) this.#poke(4, i, BigInt(frame << 12) | 7n);
@@ -237,7 +259,7 @@ class World {
     const page = this.#pageNumber();
     const size = this.#random(8) === 0 ? PIECES[this.#random(PIECES.length)] : 8;
     const offset = size * this.#random(8 * WORDS / size);
-    const gva = page * 4096 + offset;
+    const gva = BigInt(page) * 4096n + BigInt(offset);
     const write = this.#random(2) === 0;
     const allowed = this.#outcomes(vcpu, page, write);
     const before = this.#contents(allowed, offset);
@@ -306,7 +328,7 @@ class World {
       const key = table * WORDS + index;
       const current = this.#peek(table, index);
       const values = [{ value: current, now: true }];
-      for (const { value, until, byHost } of this.#stale.get(key) ?? []) {
+      for (const { value, until, byHost } of index < WORDS ? this.#stale.get(key) ?? [] : []) {
         if (byHost || until > since) values.push({ value, now: false });
       }
       for (const { value, now } of values) {
@@ -338,7 +360,7 @@ class World {
         else outcomes.push({ gfn: gfn - (gfn % pages) + (page % pages) });
       }
     };
-    walk(4, this.#cr3[vcpu], 7n, true);
+    walk(this.#levels, this.#cr3[vcpu], 7n, true);
     return outcomes;
   }
 
@@ -408,7 +430,9 @@ class World {
   #anyPage(): number {
     const upper = this.#random(8) === 0 ? this.#random(2) : 0;
     const third = this.#random(8) === 0 ? this.#random(2) : 0;
-    return ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
+    const page = ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
+    // The same in the upper half, where the root's last entry leads: all bits above it are set.
+    return upper === 0 && this.#random(3) === 0 ? LINEAR_PAGES - 512 ** (this.#levels - 1) + page : page;
   }
 
   #tell(what: string): void {

@@ -1,4 +1,5 @@
 import type { Protocol } from "@mmu-lab/protocol";
+import { linearAddress, linearPage } from "../linear_address.ts";
 import type { Mmu } from "../mmu.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
 import { entryIndex } from "../shadow_walk.ts";
@@ -18,8 +19,8 @@ const gpte = new Gpte();
  */
 export function* invalidatePage(mmu: Mmu, vcpu: VcpuMmu, gva: number): Protocol<void> {
   if (!contextOf(vcpu).nonpaging) {
-    const page = Math.floor(gva / 4096);
-    if (vcpu.cache.gva === page * 4096) vcpu.cache.gva = 0;
+    const page = linearPage(gva);
+    if (vcpu.cache.gva === linearAddress(page, 0)) vcpu.cache.gva = 0;
     yield mmu.lock.acquire;
     mmu.execution.touched |= WRITES_TABLES;
     invalidateEntry(mmu, vcpu, page);

@@ -98,9 +98,15 @@ export class ShadowContext {
     return this.#paging.format.rootLevel === 0;
   }
 
-  /** Whether the shadow tables have four levels; if not they have the three of PAE, whatever the guest has. */
-  get hasFourLevels(): boolean {
-    return this.#paging.format.rootLevel === 4;
+  /** Whether the guest is in long mode, and its root is shadowed; if not the shadow tables are those of PAE. */
+  get isLongMode(): boolean {
+    return this.#paging.format.rootLevel >= 4;
+  }
+
+  /** Levels of the shadow tables: as many as the guest has in long mode, else the three of PAE. */
+  get shadowLevels(): 3 | 4 | 5 {
+    const { rootLevel } = this.#paging.format;
+    return rootLevel === 5 ? 5 : rootLevel === 4 ? 4 : 3;
   }
 }
 

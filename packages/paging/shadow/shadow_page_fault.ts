@@ -7,6 +7,7 @@ import { walkAddr } from "../guest/walk_addr.ts";
 import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
+import { highWord, linearPage } from "../linear_address.ts";
 import { RetPf } from "../ret_pf.ts";
 import type { Mapping } from "../set_leaf.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
@@ -41,7 +42,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   const { walker } = context;
   yield WALK_GUEST_TABLES;
   const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
-  if (!walkAddr(context.walk, walker, gva | 0, Math.floor(gva / 2 ** 32), asked)) {
+  if (!walkAddr(context.walk, walker, gva | 0, highWord(gva), asked)) {
     injectPageFault(mmu, vcpu);
     return 0;
   }
@@ -49,7 +50,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
   if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode)) {
-    clearFloods(mmu, vcpu, Math.floor(gva / 4096));
+    clearFloods(mmu, vcpu, linearPage(gva));
     return 1;
   }
 
@@ -93,7 +94,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   makePagesAvailable(mmu);
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
-  const result = fetchMapping(mmu, vcpu, Math.floor(gva / 4096), mapping, access, write);
+  const result = fetchMapping(mmu, vcpu, linearPage(gva), mapping, access, write);
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
   return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;

@@ -28,7 +28,7 @@ const walkStart: { page: PageId; level: number } = { page: NO_PAGE, level: 0 };
 /** Finds the first table of a walk and its level; level 0 if there is none (`shadow_walk_init`). */
 export function beginShadowWalk(vcpu: VcpuMmu, page: number): { readonly page: PageId; readonly level: number } {
   walkStart.page = vcpu.root;
-  walkStart.level = 4;
+  walkStart.level = vcpu.shadow?.shadowLevels ?? 0;
   if (vcpu.root === PAE_ROOTS) {
     walkStart.page = contextOf(vcpu).paeRoots[Math.floor(page / GIB_PAGES) & 3];
     walkStart.level = walkStart.page === NO_PAGE ? 0 : 2;
@@ -45,9 +45,9 @@ export function* allocateShadowRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const context = contextOf(vcpu);
   const { walk, base } = context;
   const cr3 = pfnOfLanes(walk.rootLo, walk.rootHi);
-  if (context.hasFourLevels) {
+  if (context.isLongMode) {
     yield* checkRoot(mmu, vcpu, cr3);
-    vcpu.root = yield* take(mmu, vcpu, cr3, tableRole(vcpu, 0, 4, ACC_ALL));
+    vcpu.root = yield* take(mmu, vcpu, cr3, tableRole(vcpu, 0, context.shadowLevels, ACC_ALL));
     return;
   }
   for (let i = 0; i < 4; i++) {

@@ -177,7 +177,7 @@ export function* syncRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (context !== undefined && !context.nonpaging && vcpu.root !== NO_PAGE) {
     vcpu.cache.gva = 0;
     mmu.execution.touched |= READS_TABLES;
-    if (context.hasFourLevels) yield* syncChildren(mmu, vcpu, vcpu.root);
+    if (context.isLongMode) yield* syncChildren(mmu, vcpu, vcpu.root);
     else for (const root of context.paeRoots) if (root !== NO_PAGE) yield* syncChildren(mmu, vcpu, root);
   }
   yield mmu.lock.leave;

@@ -1,6 +1,7 @@
 import { Work } from "@mmu-lab/protocol";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import { Access } from "../backend.ts";
+import { linearPage } from "../linear_address.ts";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_FETCH, PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { entryIndex } from "../shadow_walk.ts";
@@ -13,6 +14,8 @@ import { beginShadowWalk } from "./shadow_roots.ts";
 
 /** What a processor makes of shadow tables, which it takes for the guest's own. */
 export interface ShadowProcessor {
+  /** Whether it has 5-level paging (LA57); not unless told. */
+  readonly la57?: boolean;
   /** Physical address bits: those above are reserved. 36 to 52. */
   readonly maxPhyAddr: number;
   /** Whether the host has EFER.NX set: then the error code of a fetch says that it was one. */
@@ -30,7 +33,7 @@ const DIRTY = 0x40;
  * keeps CR0.WP set while the guest runs. Sets accessed and dirty bits in the shadow tables and fills the TLB. One atomic
  * act.
  *
- * @param gva Guest-virtual address. @param access One of `Access`.
+ * @param gva Linear address, with its sign. @param access One of `Access`.
  * @returns The host frame; or -1 less the error code of the page fault.
  */
 export function translateShadow(
@@ -42,7 +45,7 @@ export function translateShadow(
 ): number {
   const { pool, counters } = mmu;
   const { userMode, paging } = contextOf(vcpu);
-  const page = Math.floor(gva / 4096);
+  const page = linearPage(gva);
   const write = access === Access.WRITE;
   const fetch = access === Access.FETCH;
   const code = (write ? PFERR_WRITE : 0) | (userMode ? PFERR_USER : 0) |

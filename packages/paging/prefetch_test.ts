@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
+import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { HVA, TinyMmu } from "./testdata/tiny_mmu.ts";
 
 /** How the eight entries from a gfn on are mapped: a letter each. */
@@ -10,7 +11,7 @@ function eight(tiny: TinyMmu, gfn = 0): string {
   }).join("");
 }
 
-Deno.test("directMap() prefetches the run before the fault, and never the run at the end of the eight", () => {
+Deno.test("prefetch() fills the run before the fault, and never the run at the end of the eight", () => {
   const tiny = new TinyMmu();
   tiny.slot();
   tiny.fault(3);
@@ -23,14 +24,14 @@ Deno.test("directMap() prefetches the run before the fault, and never the run at
   assertEquals(auditBooks(tiny.mmu), []);
 });
 
-Deno.test("directMap() prefetches nothing before the first of the eight", () => {
+Deno.test("prefetch() fills nothing before the first of the eight", () => {
   const tiny = new TinyMmu();
   tiny.slot();
   tiny.fault(8);
   assertEquals([eight(tiny), eight(tiny, 8)], ["........", "R......."]);
 });
 
-Deno.test("directMap() does not look beyond the eight for the end of a run", () => {
+Deno.test("prefetch() does not look beyond the eight for the end of a run", () => {
   const tiny = new TinyMmu();
   tiny.slot();
   tiny.fault(8);
@@ -38,7 +39,7 @@ Deno.test("directMap() does not look beyond the eight for the end of a run", () 
   assertEquals([eight(tiny), eight(tiny, 8)], ["RRRR....", "R......."]);
 });
 
-Deno.test("directMap() fills several runs that end at present entries", () => {
+Deno.test("prefetch() fills several runs that end at present entries", () => {
   const tiny = new TinyMmu();
   tiny.slot();
   tiny.fault(2);
@@ -51,14 +52,14 @@ Deno.test("directMap() fills several runs that end at present entries", () => {
   assertEquals(eight(tiny), "RRRRRR..");
 });
 
-Deno.test("directMap() does not prefetch without accessed bits", () => {
+Deno.test("prefetch() does nothing without accessed bits", () => {
   const tiny = new TinyMmu({ accessedDirty: false });
   tiny.slot();
   tiny.fault(3);
   assertEquals(eight(tiny), "...R....");
 });
 
-Deno.test("directMap() overwrites an MMIO spte by prefetch, and does not without accessed and dirty bits", () => {
+Deno.test("prefetch() overwrites an MMIO spte, and does not without accessed and dirty bits", () => {
   for (const accessedDirty of [true, false]) {
     const tiny = new TinyMmu({ accessedDirty });
     tiny.fault(1);
@@ -70,14 +71,14 @@ Deno.test("directMap() overwrites an MMIO spte by prefetch, and does not without
   }
 });
 
-Deno.test("directMap() prefetches around an MMIO fault too", () => {
+Deno.test("prefetch() goes around an MMIO fault too", () => {
   const tiny = new TinyMmu();
   tiny.slot({ size: 0x5000 });
   tiny.fault(5);
   assertEquals(eight(tiny), "RRRRRM..");
 });
 
-Deno.test("directMap() gives up on a run that does not lie in one slot", () => {
+Deno.test("prefetch() gives up on a run that does not lie in one slot", () => {
   const tiny = new TinyMmu();
   tiny.slot({ gpa: 0x2000, size: 0x6000, userspaceAddr: HVA + 0x2000 });
   tiny.fault(5);
@@ -91,7 +92,7 @@ Deno.test("directMap() gives up on a run that does not lie in one slot", () => {
   assertEquals(eight(two), ".....R..");
 });
 
-Deno.test("directMap() does not prefetch from a slot that logs dirty pages or is read-only", () => {
+Deno.test("prefetch() does nothing from a slot that logs dirty pages or is read-only", () => {
   for (const flags of [1, 2]) {
     const tiny = new TinyMmu();
     tiny.slot({ flags });
@@ -100,23 +101,20 @@ Deno.test("directMap() does not prefetch from a slot that logs dirty pages or is
   }
 });
 
-Deno.test("directMap() leaves the accessed bit of prefetched pages clear", () => {
+Deno.test("prefetch() leaves the accessed bit of prefetched pages clear", () => {
   const tiny = new TinyMmu();
   tiny.slot();
   tiny.fault(3);
   assertEquals([2, 3].map((gfn) => tiny.entry(gfn).lo & 0x100), [0, 0x100]);
 });
 
-Deno.test("directMap() counts an MMIO spte with bit 7 set as a large page, as 3.11 does", () => {
-  const tiny = new TinyMmu();
-  const counted: number[] = [];
-  for (let gfn = 0x1000; gfn < 0x1000 + 40; gfn++) {
-    const before = tiny.mmu.stats.largepages;
-    tiny.fault(gfn);
-    const { lo } = tiny.entry(gfn);
-    counted.push(tiny.mmu.stats.largepages - before - ((lo & 0x80) !== 0 ? 1 : 0));
-    tiny.bump();
-  }
-  assertEquals(counted.filter((difference) => difference !== 0), []);
-  assertEquals(tiny.mmu.stats.largepages > 0, true);
+Deno.test("prefetch() of 6.1 fills the run at the end of the eight too, if all of it lies in the slot", () => {
+  const tiny = new TinyLegacy();
+  tiny.slot();
+  tiny.handle(11);
+  assertEquals([eight(tiny), eight(tiny, 8), auditBooks(tiny.mmu)], ["........", "RRRRRRRR", []]);
+  const short = new TinyLegacy();
+  short.slot({ size: 0x7000 });
+  short.handle(3);
+  assertEquals(eight(short), "RRRR....");
 });

@@ -1,0 +1,185 @@
+import type { Vm } from "@mmu-lab/machine";
+import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
+import type { TraceLine } from "@mmu-lab/tracing";
+import { actorOf, operationProtocol, type OperationResult, type RecordedStretch } from "@mmu-lab/workloads";
+import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "./comparable.ts";
+import type { EventCollector } from "./event_collector.ts";
+
+/** What the model did with an operation. */
+export interface FollowedOperation {
+  /** What came of it. */
+  readonly result: OperationResult;
+  /** The model's events, in order. */
+  readonly events: readonly Comparable[];
+}
+
+/** Events that tell how far an actor has come, beside those that are compared. */
+export const GUIDES: readonly string[] = ["kvm_entry"];
+
+/** What is known of the steps of protocols: whether code that follows one has ever told of an event. By name of the step. */
+export type TellingSteps = Map<string, boolean>;
+
+/** What operations are followed with. */
+export interface Following {
+  /** The model's VM. */
+  readonly vm: Vm;
+  /** Takes its events; it must want those that are compared, and {@linkcode GUIDES}. */
+  readonly sink: EventCollector;
+  /** How events are read. */
+  readonly context: ComparableContext;
+  /** What is known of steps; more is learnt. */
+  readonly telling: TellingSteps;
+}
+
+/** An operation under way. */
+class Actor {
+  readonly id: number;
+  /** Events to compare. */
+  readonly events: Comparable[] = [];
+  result: OperationResult | undefined;
+  readonly #following: Following;
+  readonly #protocol: Protocol<OperationResult>;
+  /** How many events of each name it has told of, and how many the kernel's has. */
+  readonly #told: Map<string, number> = new Map();
+  readonly #due: Map<string, number> = new Map();
+  /** How many events it has told of that the kernel's has not yet. */
+  #ahead = 0;
+  #next: Step | undefined;
+
+  constructor(following: Following, id: number, protocol: Protocol<OperationResult>) {
+    this.id = id;
+    this.#following = following;
+    this.#protocol = protocol;
+    this.#resume();
+  }
+
+  /** The step before which it stands; `undefined` when it is done. */
+  get next(): Step | undefined {
+    return this.#next;
+  }
+
+  /** Whether it has to wait for another. */
+  get waits(): boolean {
+    return this.#next !== undefined && !this.#next.enabled(this.id);
+  }
+
+  /** Whether it may go on, is not ahead of the kernel's, and nobody would see that it did. */
+  get isSilent(): boolean {
+    return this.#next !== undefined && this.#ahead === 0 && this.#following.telling.get(this.#next.name) === false &&
+      !this.waits;
+  }
+
+  /** The kernel's has told of an event. */
+  sees(name: string): void {
+    if ((this.#told.get(name) ?? 0) > (this.#due.get(name) ?? 0)) this.#ahead--;
+    this.#due.set(name, (this.#due.get(name) ?? 0) + 1);
+  }
+
+  /** Whether it has told of as many events of that name as the kernel's. */
+  hasTold(name: string): boolean {
+    return (this.#told.get(name) ?? 0) >= (this.#due.get(name) ?? 0);
+  }
+
+  #tells(name: string): void {
+    if (this.hasTold(name)) this.#ahead++;
+    this.#told.set(name, (this.#told.get(name) ?? 0) + 1);
+  }
+
+  /** Goes on to where another CPU could run again. It must not wait. */
+  advance(): void {
+    const next = this.#next!;
+    next.take(this.id);
+    const tells = this.#resume();
+    const { telling } = this.#following;
+    telling.set(next.name, tells || telling.get(next.name) === true);
+  }
+
+  #resume(): boolean {
+    const { vm, sink, context } = this.#following;
+    vm.execution.actor = this.id;
+    const { done, value } = this.#protocol.next();
+    this.#next = done ? undefined : value;
+    if (done) this.result = value;
+    let tells = false;
+    for (const record of sink.records) {
+      // A kernel tells of what it knows: the model knows names of all.
+      if (record.event.format(context.era) === undefined) continue;
+      tells = true;
+      this.#tells(record.event.name);
+      const event = comparableFromRecord(record, context);
+      if (event !== undefined) this.events.push(event);
+    }
+    sink.records.length = 0;
+    return tells;
+  }
+}
+
+/**
+ * Carries out operations that overlap, in the order in which the kernel's events came: the recording is the schedule. Each
+ * operation is a protocol, and what lies between two of its steps is one act. Before a recorded event its own actor goes on
+ * until it has told of one of that name; acts that tell of nothing follow at once, as nothing shows that they waited. Who
+ * has to wait lets those go on who hold it up.
+ *
+ * @param following The VM, and what is known.
+ * @param stretch The operations.
+ * @param done Is told of each operation when the recording says that it is done.
+ * @throws {DeadlockError} If all have to wait.
+ */
+export function followOrder(
+  following: Following,
+  { operations, order }: RecordedStretch,
+  done: (index: number, followed: FollowedOperation) => void,
+): void {
+  const { vm } = following;
+  const actors: Actor[] = [];
+  const turns = operations.map(() => 0);
+  for (const index of order.length > 0 ? order : aloneIn(operations[0].events)) {
+    const { operation, events } = operations[index];
+    const turn = turns[index]++;
+    if (turn === 0) {
+      actors[index] = new Actor(following, actorOf(vm, operation, index), operationProtocol(vm, operation));
+    } else if (turn <= events.length) {
+      const line = events[turn - 1];
+      if (!guides(following, events, turn - 1)) continue;
+      actors[index].sees(line.name);
+      while (actors[index].next !== undefined && !actors[index].hasTold(line.name)) goOn(vm, actors[index], actors);
+    } else {
+      while (actors[index].next !== undefined) goOn(vm, actors[index], actors);
+      done(index, { result: actors[index].result!, events: actors[index].events });
+    }
+    while (actors[index].isSilent) actors[index].advance();
+  }
+}
+
+/** The turns of an operation that runs alone: its first marker, its events, its `done`. */
+function aloneIn(events: readonly TraceLine[]): number[] {
+  return new Array<number>(events.length + 2).fill(0);
+}
+
+/** Whether an event tells how far its actor has come. */
+function guides({ sink }: Following, events: readonly TraceLine[], at: number): boolean {
+  const { name } = events[at];
+  if (!sink.wants(name)) return false;
+  if (isTimingExit(events[at])) return false;
+  if (name !== "kvm_entry") return true;
+  // A guest that was left for an interrupt of the host is entered again: the model's never left it.
+  for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return !isTimingExit(events[i]);
+  return true;
+}
+
+/** Lets an actor go on by a step, and before it, if it waits, those who hold it up. */
+function goOn(vm: Vm, actor: Actor, all: readonly Actor[]): void {
+  while (actor.waits) {
+    const others = all.filter((other) => other !== actor && other?.next !== undefined && !other.waits);
+    const holding = others.filter(({ id }) => holds(vm, id));
+    const [other] = holding.length > 0 ? holding : others;
+    if (other === undefined) throw new DeadlockError(actor.id, actor.next!.name);
+    other.advance();
+  }
+  actor.advance();
+}
+
+/** Whether an actor holds what others may wait for. */
+function holds(vm: Vm, id: number): boolean {
+  return vm.srcu.isReading(id) || vm.mmu.lock.heldBy(id) !== undefined || vm.slotsLock.owner === id;
+}

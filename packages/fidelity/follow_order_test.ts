@@ -1,0 +1,72 @@
+import { assertEquals } from "@std/assert";
+import { PROFILES } from "@mmu-lab/machine";
+import { parseTraceText } from "@mmu-lab/tracing";
+import { type RecordedStretch, RecordingReader, runOperation, vmForScenario } from "@mmu-lab/workloads";
+import { EventCollector } from "./event_collector.ts";
+import { followOrder } from "./follow_order.ts";
+
+const BEGIN = [
+  "7 tracing_mark_write: seq=0 op=scenario name=s7b cfg=tdp seed=0 vcpus=2 guest_paging=1g-identity",
+  "7 tracing_mark_write: seq=1 op=memslot_create as=0 id=0 gpa=0x0 size=0x80000 flags=0",
+  "7 tracing_mark_write: seq=1 op=done ret=0",
+  "7 tracing_mark_write: seq=2 op=vcpu_create vcpu=0",
+  "7 tracing_mark_write: seq=2 op=done ret=0",
+  "7 tracing_mark_write: seq=3 op=vcpu_start vcpu=0",
+  "7 tracing_mark_write: seq=3 op=done ret=0",
+];
+
+/** The stretches of a trace of lines `THREAD EVENT` behind {@linkcode BEGIN}. */
+function stretches(lines: readonly string[]): RecordedStretch[] {
+  const text = [...BEGIN, ...lines].map((line) => {
+    const [, pid, event] = /^(\d+) (.*)$/.exec(line)!;
+    return `     memslot_lab-${pid}     [001] .....         3984: ${event}\n`;
+  }).join("");
+  const reader = new RecordingReader();
+  return [...parseTraceText(text)].map((line) => reader.push(line)).filter((stretch) => stretch !== undefined);
+}
+
+/** Carries out what comes behind {@linkcode BEGIN}; the model's events by operation. */
+function follow(lines: readonly string[]): string[][] {
+  const all = stretches(lines);
+  const sink = new EventCollector();
+  const profile = PROFILES["linux_6_1_npt_tdp"];
+  const vm = vmForScenario({ ...all[0].header.setting, operations: [] }, profile, { trace: sink });
+  for (const { operations } of all.slice(0, 3)) runOperation(vm, operations[0].operation);
+  const isPresent = (lo: number, hi: number) => vm.mmu.isPresent(lo, hi);
+  const context = { era: "6.1", layout: vm.mmu.layout, isPresent, bare: false, hidden: false } as const;
+  const told: string[][] = [];
+  for (const stretch of all.slice(3)) {
+    sink.clear(() => true);
+    followOrder({ vm, sink, context, telling: new Map() }, stretch, (index, { events }) => {
+      told[index] = events.filter(({ level }) => level <= 2).map(({ name }) => name);
+    });
+  }
+  return told;
+}
+
+const READ = "8 tracing_mark_write: seq=4 op=read vcpu=0 gpa=0xd0000000 gva=0xd0000000 size=4";
+const READ_DONE = "8 tracing_mark_write: seq=4 op=done ret=0 kind=mmio mmio_reads=1 mmio_writes=0 value=0xb5a5a5a5";
+const CREATE = "9 tracing_mark_write: seq=5 op=memslot_create as=0 id=5 gpa=0xd0000000 size=0x1000 flags=0";
+const CREATE_DONE = "9 tracing_mark_write: seq=5 op=done ret=0";
+const MADE = "8 make_mmio_spte: (make_mmio_spte+0x0/0xa0 [kvm]) gfn=0xd0000 access=0x7";
+const UPDATED = "9 memslots_updated: (kvm_arch_memslots_updated+0x0/0xb0 [kvm]) gen=0x4";
+
+Deno.test("followOrder() lets the recorded order decide whether an access or a memslot update comes first", () => {
+  const [accessFirst] = follow([READ, CREATE, MADE, UPDATED, CREATE_DONE, READ_DONE]);
+  assertEquals(accessFirst.includes("make_mmio_spte"), true);
+  const [updateFirst] = follow([READ, CREATE, UPDATED, CREATE_DONE, READ_DONE]);
+  assertEquals(updateFirst.includes("make_mmio_spte"), false, "the page is memory by then");
+});
+
+Deno.test("followOrder() lets those go on who hold up others", () => {
+  // The update waits for the reader of memslots that the access is.
+  const told = follow([READ, CREATE, MADE, UPDATED, READ_DONE, CREATE_DONE]);
+  assertEquals(told[1].at(-1), "set_memory_region_ret");
+  assertEquals(told[0].at(-1), "kvm_userspace_exit");
+});
+
+Deno.test("followOrder() carries out what the recording does not tell of, and an operation alone", () => {
+  const [access, update] = follow([READ, CREATE, CREATE_DONE, READ_DONE]);
+  assertEquals([access.includes("kvm_exit"), update.includes("swap_active_memslots")], [true, true]);
+  assertEquals(follow([READ, READ_DONE]), follow([READ, MADE, READ_DONE]));
+});
