@@ -169,8 +169,10 @@ export function updateSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi
   const { bits, pool } = mmu;
   const oldLo = pool.lo(page, index);
   const lostWrite = (oldLo & SPTE_WRITABLE) !== 0 && (lo & SPTE_WRITABLE) === 0;
-  const lostState = mmu.pageRules.flushedUpdate === "state-lost" &&
-    ((oldLo & ~lo & (bits.accessed | bits.dirty)) !== 0 ||
+  const { flushedUpdate } = mmu.pageRules;
+  const changed = flushedUpdate === "state-changed" ? oldLo ^ lo : oldLo & ~lo;
+  const lostState = flushedUpdate !== "write-lost" &&
+    ((changed & (bits.accessed | bits.dirty)) !== 0 ||
       ((lo & SPTE_WRITABLE) === 0 && isMmuWritable(bits, oldLo, pool.hi(page, index))));
   mmu.counters.counts[Work.sptesWritten]++;
   mmu.setSpte(page, index, lo, hi);
