@@ -90,13 +90,10 @@ export function setLeaf(
   const drops = mmu.faultRules.mappingUnderMmio === "dropped";
   let wasMapped = false;
   if (mmu.isPresent(oldLo, oldHi)) {
-    if (level > 1 && (oldLo & SPTE_LARGE) === 0) {
-      unlinkTable(mmu, page, index, oldLo, oldHi);
-      mmu.flushRemoteTlbs();
-    } else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) {
-      dropSpte(mmu, page, index);
-      mmu.flushRemoteTlbs();
-    } else wasMapped = true;
+    if (level > 1 && (oldLo & SPTE_LARGE) === 0) unlinkTable(mmu, page, index, oldLo, oldHi);
+    else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) dropSpte(mmu, page, index);
+    else wasMapped = true;
+    if (!wasMapped) mmu.flushRemoteTlbs();
   }
   if (mapping.slot === undefined) {
     mmu.stats.pf_mmio_spte_created++;

@@ -91,14 +91,14 @@ function syncPage(mmu: Mmu, vcpu: VcpuMmu, page: PageId): boolean {
     const hi = pool.hi(page, index);
     if ((lo | hi) === 0) continue;
     if (!readGpte(mmu, vcpu, page, index, gpte)) return true;
-    if (!isUsableGpte(mmu, vcpu, page, gpte)) dropSpte(mmu, page, index);
+    if (!isUsableGpte(mmu, vcpu, page, gpte)) dropWithoutFlush(mmu, page, index);
     else if (layout.isMmio(lo, hi)) {
       const looks = mmu.faultRules.syncedMmioSpte === "looked-up";
       if (layout.gfnOf(lo, hi) === gpte.gfn && !(looks && mmu.slotOf(vcpu, gpte.gfn) !== undefined)) {
         present++;
         markMmioSpte(mmu, vcpu, page, index, gpte.gfn, gpte.access);
       } else mmu.setSpte(page, index, 0, 0);
-    } else if (shadow.gfnOf(page, index) !== gpte.gfn) dropSpte(mmu, page, index);
+    } else if (shadow.gfnOf(page, index) !== gpte.gfn) dropWithoutFlush(mmu, page, index);
     else {
       present++;
       mapping.gfn = gpte.gfn;
@@ -109,6 +109,12 @@ function syncPage(mmu: Mmu, vcpu: VcpuMmu, page: PageId): boolean {
     }
   }
   return present === 0;
+}
+
+/** The TLBs of other vCPUs are left as they are until something else flushes them. */
+function dropWithoutFlush(mmu: Mmu, page: PageId, index: number): void {
+  dropSpte(mmu, page, index);
+  mmu.shadow.tlbsDirty = true;
 }
 
 /**
