@@ -97,17 +97,23 @@ Deno.test("conformRecording() loses the same writes as 3.11 did, and other kerne
   assert(outcomes.some(({ kernel, model }) => kernel.includes("kind=mmio") && model.includes("kind=ram")));
 });
 
-for (const name of ["s15", "s16"]) {
-  Deno.test(`conformRecording() tells 6.1.187 from 6.1.192 by ${name}: each agrees with its own recording alone`, async () => {
-    const [older, newer] = [PROFILES["linux_6_1_npt_tdp_187"], PROFILES["linux_6_1_npt_tdp"]];
-    for (const [folder, other] of [["tdp-6.1.187", newer], ["tdp", older]] as const) {
+for (const path of ["tdp/s15", "tdp/s16", "legacy/s15", "legacy/s16"]) {
+  Deno.test(`conformRecording() tells 6.1.187 from 6.1.192 by ${path}: each agrees with its own recording alone`, async () => {
+    const [mmu, name] = path.split("/");
+    const [older, newer] = [PROFILES[`linux_6_1_npt_${mmu}_187`], PROFILES[`linux_6_1_npt_${mmu}`]];
+    for (const [folder, other] of [[`${mmu}-6.1.187`, newer], [mmu, older]] as const) {
       const { levels } = conformRecording(await read(`linux-6.1/${folder}/${name}.trace.txt.gz`), { profile: other });
       assert(levels[1]!.matched < levels[1]!.total);
     }
   });
 }
 
-for (const [folder, other] of [["tdp", "npt_tdp_slotzap"], ["tdp-slotzap", "npt_tdp"], ["ept-slotzap", "ept_tdp"]]) {
+const OTHER_QUIRK = [
+  ...[["tdp", "npt_tdp_slotzap"], ["tdp-slotzap", "npt_tdp"], ["ept-slotzap", "ept_tdp"]],
+  ["legacy-slotzap", "npt_legacy"],
+];
+
+for (const [folder, other] of OTHER_QUIRK) {
   Deno.test(`conformRecording() tells by ${folder}/s4 of 6.12 whether a slot takes all mappings along`, async () => {
     const recording = await read(`linux-6.12/${folder}/s4.trace.txt.gz`);
     const { levels } = conformRecording(recording, { profile: PROFILES[`linux_6_12_${other}`] });

@@ -226,6 +226,7 @@ export class Mmu {
   /** Asks every vCPU to flush its TLB before it runs on (`kvm_flush_remote_tlbs`). */
   flushRemoteTlbs(): void {
     this.counters.counts[Work.remoteTlbFlushes]++;
+    this.shadow.tlbsDirty = false;
     this.execution.touched |= WRITES_REQUESTS;
     for (const vcpu of this.vcpus) {
       vcpu.flushRequested = true;

@@ -34,6 +34,7 @@ export * from "./host_pages.ts";
 export * from "./emulator.ts";
 export * from "./mmio_cache.ts";
 export * from "./tlb.ts";
+export * from "./audit_tlbs.ts";
 export * from "./linear_address.ts";
 export * from "./pferr.ts";
 export * from "./fault_rules.ts";

@@ -25,8 +25,8 @@ export interface PageRules {
    */
   readonly dirtyLog: "write-protected" | "dirty-bit";
   /**
-   * What becomes of a large mapping whose slot logs dirty pages: it goes (3.11), or loses write access like others, and the
-   * first write drops it (4.10, 6.1).
+   * What becomes of a large mapping whose slot logs dirty pages, or in which a guest table is to be shadowed: it goes (3.11),
+   * or loses write access like others, and the first write drops it (4.10, 6.1).
    */
   readonly loggedLargePage: "dropped" | "write-protected";
   /**
@@ -43,9 +43,9 @@ export interface PageRules {
   /**
    * Which change of a mapping that stays is flushed. `write-lost`: of one that the guest could write and now cannot (3.11).
    * `state-lost`: also of one that could have become writable, for stale TLB entries may say so, and when accessed or dirty
-   * bits are taken (`mmu_spte_update`, 4.10 and 6.1).
+   * bits are taken (`mmu_spte_update`, 4.19 and 6.1). `state-changed`: the same, and when such bits are set (4.10).
    */
-  readonly flushedUpdate: "write-lost" | "state-lost";
+  readonly flushedUpdate: "write-lost" | "state-lost" | "state-changed";
   /**
    * When TLBs are flushed after write access was taken from a slot: `always` (3.11, and 6.1, where faults may have done it
    * without a flush), or only `if-taken` from any mapping (4.10 `kvm_mmu_slot_remove_write_access`).
@@ -84,13 +84,17 @@ export const PAGE_RULES_4_10: PageRules = {
   ...PAGE_RULES_3_11,
   loggedLargePage: "write-protected",
   collapses: "of-huge-pages",
-  flushedUpdate: "state-lost",
+  flushedUpdate: "state-changed",
   flushedSlot: "if-taken",
   countedFlushes: "done",
 };
 
 /** The rules of 4.19. */
-export const PAGE_RULES_4_19: PageRules = { ...PAGE_RULES_4_10, reclaim: "oldest-up-to-root" };
+export const PAGE_RULES_4_19: PageRules = {
+  ...PAGE_RULES_4_10,
+  reclaim: "oldest-up-to-root",
+  flushedUpdate: "state-lost",
+};
 
 /** The rules of 6.1. */
 export const PAGE_RULES_6_1: PageRules = {

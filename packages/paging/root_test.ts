@@ -2,6 +2,7 @@ import { Work } from "@mmu-lab/protocol";
 import { assert, assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { NO_PAGE } from "./page_pool.ts";
+import { PAGE_RULES_3_11, PAGE_RULES_4_10 } from "./page_rules.ts";
 import { freeRoot, needsRoot, prepareEntry } from "./root.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 import { zapAllPages } from "./zap.ts";
@@ -27,6 +28,19 @@ Deno.test("prepareEntry() flushes on request, and otherwise does nothing", () =>
   tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
   assertEquals(tiny.vcpu.tlb.lookup(1, true), -1);
   assertEquals(counts[Work.lockAcquisitions], locks);
+});
+
+Deno.test("prepareEntry() counts the flushes that 4.10 counts: done, and asked for; 3.11 those that a vCPU asks of itself", () => {
+  for (const [pageRules, counted] of [[PAGE_RULES_3_11, 1], [PAGE_RULES_4_10, 2]] as const) {
+    const tiny = new TinyMmu({ pageRules });
+    assertEquals(tiny.mmu.stats.tlb_flush, 0, "that for the root does not count");
+    tiny.mmu.flushRemoteTlbs();
+    tiny.mmu.flushRemoteTlbs();
+    tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+    tiny.mmu.flushLocalTlb(tiny.vcpu);
+    tiny.run(prepareEntry(tiny.mmu, tiny.vcpu));
+    assertEquals(tiny.mmu.stats.tlb_flush, counted);
+  }
 });
 
 Deno.test("prepareEntry() drops a zapped root on request; the last vCPU to do so frees it", () => {

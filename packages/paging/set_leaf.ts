@@ -90,13 +90,10 @@ export function setLeaf(
   const drops = mmu.faultRules.mappingUnderMmio === "dropped";
   let wasMapped = false;
   if (mmu.isPresent(oldLo, oldHi)) {
-    if (level > 1 && (oldLo & SPTE_LARGE) === 0) {
-      unlinkTable(mmu, page, index, oldLo, oldHi);
-      mmu.flushRemoteTlbs();
-    } else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) {
-      dropSpte(mmu, page, index);
-      mmu.flushRemoteTlbs();
-    } else wasMapped = true;
+    if (level > 1 && (oldLo & SPTE_LARGE) === 0) unlinkTable(mmu, page, index, oldLo, oldHi);
+    else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) dropSpte(mmu, page, index);
+    else wasMapped = true;
+    if (!wasMapped) mmu.flushRemoteTlbs();
   }
   if (mapping.slot === undefined) {
     mmu.stats.pf_mmio_spte_created++;
@@ -174,8 +171,10 @@ export function updateSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi
   const { bits, pool } = mmu;
   const oldLo = pool.lo(page, index);
   const lostWrite = (oldLo & SPTE_WRITABLE) !== 0 && (lo & SPTE_WRITABLE) === 0;
-  const lostState = mmu.pageRules.flushedUpdate === "state-lost" &&
-    ((oldLo & ~lo & (bits.accessed | bits.dirty)) !== 0 ||
+  const { flushedUpdate } = mmu.pageRules;
+  const changed = flushedUpdate === "state-changed" ? oldLo ^ lo : oldLo & ~lo;
+  const lostState = flushedUpdate !== "write-lost" &&
+    ((changed & (bits.accessed | bits.dirty)) !== 0 ||
       ((lo & SPTE_WRITABLE) === 0 && isMmuWritable(bits, oldLo, pool.hi(page, index))));
   mmu.counters.counts[Work.sptesWritten]++;
   mmu.setSpte(page, index, lo, hi);

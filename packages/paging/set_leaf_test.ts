@@ -2,6 +2,7 @@ import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { getPage } from "./get_page.ts";
+import { PAGE_RULES_3_11, PAGE_RULES_4_10, PAGE_RULES_4_19, type PageRules } from "./page_rules.ts";
 import { RetPf } from "./ret_pf.ts";
 import { directRole } from "./role.ts";
 import { linkPage, type Mapping, setLeaf, updateSpte } from "./set_leaf.ts";
@@ -88,4 +89,24 @@ Deno.test("setLeaf() counts an MMIO spte with bit 7 set as a large page, as 3.11
   }
   assertEquals(counted.filter((difference) => difference !== 0), []);
   assertEquals(tiny.mmu.stats.largepages > 0, true);
+});
+
+Deno.test("updateSpte() of 4.10 flushes for dirty bits that come, too", () => {
+  const flushes = (pageRules: PageRules) => {
+    const tiny = new TinyMmu({ pageRules });
+    tiny.slot();
+    tiny.fault(5);
+    const { page, index, lo, hi } = tiny.entry(5);
+    const change = (to: number) => {
+      tiny.vcpu.flushRequested = false;
+      tiny.locked(() => updateSpte(tiny.mmu, page, index, to, hi));
+      return tiny.vcpu.flushRequested;
+    };
+    const { dirty } = tiny.mmu.bits;
+    change(lo | dirty);
+    return [change(lo & ~dirty), change(lo | dirty)];
+  };
+  assertEquals(flushes(PAGE_RULES_3_11), [false, false]);
+  assertEquals(flushes(PAGE_RULES_4_10), [true, true]);
+  assertEquals(flushes(PAGE_RULES_4_19), [true, false]);
 });

@@ -39,6 +39,14 @@ export class Tlb {
     this.#writable[at] = writable ? 1 : 0;
   }
 
+  /** What it remembers, for audits. */
+  *translations(): Generator<{ readonly page: number; readonly pfn: number; readonly writable: boolean }> {
+    for (let at = 0; at < ENTRIES; at++) {
+      const page = this.#entries[2 * at];
+      if (page !== EMPTY) yield { page, pfn: this.#entries[2 * at + 1], writable: this.#writable[at] !== 0 };
+    }
+  }
+
   /** Folds the translations into a hash. */
   hashInto(hasher: StateHasher): void {
     for (let at = 0; at < ENTRIES; at++) {

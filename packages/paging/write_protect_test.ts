@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { fastPageFault } from "./fast_page_fault.ts";
+import { PAGE_RULES_4_10 } from "./page_rules.ts";
 import { PFERR_PRESENT, PFERR_WRITE } from "./pferr.ts";
 import { SPTE_WRITABLE } from "./spte_bits.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
@@ -19,6 +20,18 @@ Deno.test("removeWriteAccess() protects every page of the slot, drops large mapp
   assertEquals(tiny.mapped(0x234), "none");
   assertEquals(tiny.mmu.stats.largepages, 0);
   assertEquals(tiny.vcpu.flushRequested, true);
+});
+
+Deno.test("removeWriteAccess() of 4.10 flushes only if a mapping has lost write access", () => {
+  const tiny = new TinyMmu({ pageRules: PAGE_RULES_4_10 });
+  tiny.slot();
+  const protect = () => {
+    tiny.vcpu.flushRequested = false;
+    tiny.run(removeWriteAccess(tiny.mmu, tiny.mmu.memslots[0].active.byId(0)!));
+    return tiny.vcpu.flushRequested;
+  };
+  tiny.fault(5);
+  assertEquals([protect(), protect()], [true, false]);
 });
 
 Deno.test("getDirtyLog() reports each page once, in order, and protects what it reports", () => {

@@ -13,6 +13,10 @@ const EXPLORER = "packages/checker/vm_world_test.ts";
 const DIFFERENTIAL = "packages/machine/differential_test.ts";
 /** Recordings of a real kernel. */
 const GOLDEN = "packages/fidelity/conform_recording_test.ts";
+/** Random operations beside a guest's own page tables. */
+const SHADOW = "packages/machine/shadow_test.ts";
+/** Flushes that the random run is too small for. */
+const SHADOW_FLUSH = "packages/machine/shadow_flush_test.ts";
 /** Every strategy on the contract's own world. */
 const CONFORMANCE = "packages/invalidation/conformance_test.ts";
 /** Every strategy on a whole machine. */
@@ -478,7 +482,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "mmu.flushRemoteTlbs();",
     replace: "",
     what: "Zapped pages are freed without a TLB flush.",
-    caughtBy: ["packages/paging/zap_test.ts"],
+    caughtBy: [SHADOW],
   },
   {
     id: "zapped-page-keeps-count",
@@ -680,6 +684,95 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "true",
     what: "An actor sleeps on although a step conflicts with its own.",
     caughtBy: ["packages/explorer/explore_test.ts"],
+  },
+  // Flushes of shadow paging.
+  {
+    id: "cr3-without-flush",
+    file: "packages/paging/shadow/control_registers.ts",
+    find: "mmu.flushLocalTlb(vcpu);",
+    replace: "",
+    what: "A guest that loads the same CR3 again keeps its TLB.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "new-root-without-flush",
+    file: "packages/paging/root.ts",
+    find: "vcpu.flushRequested = true;",
+    replace: "",
+    what: "A vCPU that takes a new root keeps its TLB.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "invlpg-keeps-own-tlb",
+    file: "packages/paging/shadow/invlpg.ts",
+    find: "mmu.flushLocalTlb(vcpu);",
+    replace: "",
+    what: "INVLPG leaves the translation in the vCPU's TLB.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "invlpg-keeps-other-tlbs",
+    file: "packages/paging/shadow/invlpg.ts",
+    find: "if (zapSpte(mmu, table, index)) mmu.flushRemoteTlbs();",
+    replace: "zapSpte(mmu, table, index);",
+    what: "INVLPG drops an entry that other vCPUs' TLBs go on to use.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "new-table-without-flush",
+    file: "packages/paging/shadow/get_shadow_page.ts",
+    find: "if (rmapWriteProtect(mmu, vcpu.asId, gfn)) mmu.flushRemoteTlbs();",
+    replace: "rmapWriteProtect(mmu, vcpu.asId, gfn);",
+    what: "A table begins to be shadowed, and TLBs still let the guest write it.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "sync-without-flush",
+    file: "packages/paging/shadow/sync_page.ts",
+    find: "if (flush) mmu.flushRemoteTlbs();",
+    replace: "",
+    what: "A synced table is write-protected, and TLBs still let the guest write it.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "gpte-write-without-flush",
+    file: "packages/paging/shadow/pte_write.ts",
+    find: "if (!zapped && remote) mmu.flushRemoteTlbs();",
+    replace: "if (!zapped && remote) mmu.flushLocalTlb(vcpu);",
+    what: "A guest entry that is written drops a mapping that other vCPUs' TLBs go on to use.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "other-frame-without-flush",
+    file: "packages/paging/set_leaf.ts",
+    find: "if (!wasMapped) mmu.flushRemoteTlbs();",
+    replace: "",
+    what: "An entry is made to map another frame without a TLB flush.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "lost-write-without-flush",
+    file: "packages/paging/set_leaf.ts",
+    find: "if (lostWrite || lostState) mmu.flushRemoteTlbs();",
+    replace: "if (lostState) mmu.flushRemoteTlbs();",
+    what: "An entry loses write access without a TLB flush.",
+    caughtBy: [SHADOW],
+  },
+  {
+    id: "large-dropped-without-flush",
+    file: "packages/paging/shadow/fetch.ts",
+    find: "mmu.stats.largepages--;",
+    replace: "return void mmu.stats.largepages--;",
+    what: "A large mapping gives way to a table without a TLB flush.",
+    caughtBy: [SHADOW_FLUSH],
+  },
+  {
+    id: "recycled-without-flush",
+    file: "packages/paging/shadow/rmap.ts",
+    find: "mmu.flushRemoteTlbs();",
+    replace: "",
+    what: "A frame that is mapped too often loses its mappings without a TLB flush.",
+    caughtBy: [SHADOW_FLUSH],
   },
   {
     id: "end-of-eight-not-prefetched",

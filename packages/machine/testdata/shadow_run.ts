@@ -8,6 +8,7 @@
  */
 import {
   auditBooks,
+  auditTlbs,
   GuestRole,
   isDirect,
   levelOf,
@@ -43,12 +44,18 @@ const HOST = 0x7f0000000000;
 const FRAMES = 12;
 /** Words of 8 bytes at the start of a frame that are used, and so entries of a table. */
 const WORDS = 4;
-/** Frames of slot 1, and where it may lie; elsewhere is nothing, so devices. */
-const SLOT_FRAMES = 4;
-const PLACES = [0x100, 0x104, 0xd0000] as const;
+/** Frames of slot 1, one large page of the host, and how many are used; where it may lie. Elsewhere are devices. */
+const SLOT_FRAMES = 512;
+const USED_FRAMES = 4;
+const PLACES = [0x200, 0x400, 0xd0000] as const;
+const SLOT_HOST = HOST + 0x1000000;
+/** Sizes of accesses that are less than an entry: to KVM a sign that a table is none any more. */
+const PIECES = [4, 2, 1] as const;
 /** Operations between two audits of the books. */
 const AUDIT_EVERY = 16;
 const SHOWN = 30;
+/** Bits that a guest changes in an entry: present, writable, user. */
+const CHANGED_BITS = [1n, 2n, 4n] as const;
 /** Bits of an entry that a walk sets. */
 const WALK_BITS = 0x60n;
 
@@ -71,6 +78,7 @@ export function runBesideTables(run: ShadowRun): string | undefined {
   const world = new World(run);
   for (let i = 0; i < run.operations; i++) {
     let wrong = world.step();
+    wrong ??= auditTlbs(world.vm.mmu).join("\n") || undefined;
     if (wrong === undefined && i % AUDIT_EVERY === 0) wrong = auditBooks(world.vm.mmu).join("\n") || undefined;
     if (wrong === undefined && world.vm.mmu.warnings.length > 0) wrong = world.vm.mmu.warnings.join("\n");
     if (wrong !== undefined) {
@@ -98,7 +106,8 @@ class World {
   /** Entries as they were, by frame * WORDS + index, and as they are now. */
   readonly #stale = new Map<number, Stale[]>();
   readonly #now = new Map<number, bigint>();
-  readonly #exchanges: { write: boolean; gpa: number; value: bigint }[] = [];
+  /** What the access asked of devices: addresses. */
+  readonly #exchanges: number[] = [];
   #place: number | undefined;
   #readOnly = false;
   #clock = 1;
@@ -113,19 +122,16 @@ class World {
     const format = this.#levels === 5 ? PAGING_5_LEVEL : PAGING_4_LEVEL;
     this.#paging = { format, maxphyaddr: 40, cr0Wp: run.cr0Wp ?? true, eferNx: true };
     this.#role = GuestRole.ofPaging(this.#paging, run.profile.walkRules);
-    const value = (data: Uint8Array) => new DataView(data.buffer, data.byteOffset, 8).getBigUint64(0, true);
     this.vm = new Vm(run.profile, {
       guest: {
         paging: { levels: 0, entryGpa: () => 0, translate: (gva) => gva },
         tables: { cr3: 0x1000, paging: this.#paging },
       },
       userspace: {
-        read: (gpa, data) => {
-          new DataView(data.buffer, data.byteOffset, 8).setBigUint64(0, deviceWord(gpa), true);
-          this.#exchanges.push({ write: false, gpa, value: deviceWord(gpa) });
-        },
-        write: (gpa, data) => void this.#exchanges.push({ write: true, gpa, value: value(data) }),
+        read: (gpa) => void this.#exchanges.push(gpa),
+        write: (gpa) => void this.#exchanges.push(gpa),
       },
+      hostMemory: [{ hva: SLOT_HOST, size: SLOT_FRAMES * 4096, pages: "hugetlb-2m" }],
       maxShadowPages: 64,
     });
     this.vm.createVcpu();
@@ -144,6 +150,7 @@ class World {
       this.#tell(`vCPU ${vcpu}: invlpg page 0x${page.toString(16)}`);
       this.vm.invlpg(vcpu, linearAddress(page, 0));
       this.#pageFlushed[vcpu].set(page, this.#clock++);
+      if (this.#remembers(vcpu, page)) return "INVLPG leaves a translation of the page in the TLB";
     } else if (dice < 945) {
       const dice = this.#random(6);
       const frame = dice === 0 ? 1 + this.#random(FRAMES - 1) : dice === 1 ? 6 : 1;
@@ -151,6 +158,7 @@ class World {
       this.vm.loadCr3(vcpu, frame * 4096);
       this.#cr3[vcpu] = frame;
       this.#flushed[vcpu] = this.#clock++;
+      if (this.#remembers(vcpu)) return "a load of CR3 leaves translations in the TLB";
     } else if (dice < 955) {
       this.#user[vcpu] = !this.#user[vcpu];
       this.#tell(`vCPU ${vcpu}: ${this.#user[vcpu] ? "user" : "supervisor"}`);
@@ -168,6 +176,13 @@ class World {
       this.#noteChanges(true);
     }
     return undefined;
+  }
+
+  /** Whether the vCPU's TLB holds a page, or any, that it may use when it runs on. */
+  #remembers(vcpu: number, page?: number): boolean {
+    const { tlb, flushRequested, root } = this.vm.vcpu(vcpu).mmu;
+    if (flushRequested || root === NO_PAGE) return false;
+    return [...tlb.translations()].some((known) => page === undefined || known.page === page);
   }
 
   /**
@@ -238,7 +253,7 @@ class World {
 
   #setSlot(gfn: number, frames: number): void {
     const flags = this.#readOnly ? 2 : 0;
-    this.vm.memslot({ id: 1, gpa: gfn * 4096, size: frames * 4096, flags, userspaceAddr: HOST + 0x1000000 });
+    this.vm.memslot({ id: 1, gpa: gfn * 4096, size: frames * 4096, flags, userspaceAddr: SLOT_HOST });
   }
 
   /** KVM has zapped everything, and every vCPU has flushed. */
@@ -249,29 +264,40 @@ class World {
 
   #access(vcpu: number): string | undefined {
     const page = this.#pageNumber();
-    const offset = 8 * this.#random(WORDS);
+    const size = this.#random(8) === 0 ? PIECES[this.#random(PIECES.length)] : 8;
+    const offset = size * this.#random(8 * WORDS / size);
     const gva = BigInt(page) * 4096n + BigInt(offset);
     const write = this.#random(2) === 0;
-    const stored = this.#random(3) === 0 ? BigInt(++this.#unique) << 44n | 0x800n : this.#entry();
     const allowed = this.#outcomes(vcpu, page, write);
     const before = this.#contents(allowed, offset);
+    const dice = this.#random(3);
+    const whole = dice === 0
+      ? BigInt(++this.#unique) << 44n | 0x800n
+      : dice === 1 && before[0] !== undefined
+      ? before[0] ^ CHANGED_BITS[this.#random(CHANGED_BITS.length)]
+      : this.#entry();
+    const stored = BigInt.asUintN(8 * size, whole);
     this.#exchanges.length = 0;
-    this.#tell(`vCPU ${vcpu}: ${write ? `write 0x${stored.toString(16)}` : "read"} at 0x${gva.toString(16)}`);
-    const { faultCode, value } = this.vm.access(vcpu, write ? "write" : "read", gva, 8, stored);
+    const what = write ? `write 0x${stored.toString(16)}` : "read";
+    this.#tell(`vCPU ${vcpu}: ${what}, ${size} bytes at 0x${gva.toString(16)}`);
+    const { faultCode, value: word } = this.vm.access(vcpu, write ? "write" : "read", gva, size, stored);
+    const value = BigInt.asUintN(8 * size, word);
     const [exchange] = this.#exchanges;
     const after = this.#contents(allowed, offset);
     this.#noteChanges(false);
     const got = faultCode >= 0
       ? `fault ${faultCode}`
       : exchange !== undefined
-      ? `MMIO at 0x${exchange.gpa.toString(16)}`
+      ? `MMIO at 0x${exchange.toString(16)}`
       : `RAM, 0x${value.toString(16)}`;
     const fits = allowed.some(({ gfn, fault }, i) => {
       if (faultCode >= 0) return fault === faultCode;
       if (gfn === undefined) return false;
-      if (exchange !== undefined) return !this.#isRam(gfn, write) && exchange.gpa === gfn * 4096 + offset;
+      if (exchange !== undefined) return !this.#isRam(gfn, write) && exchange === gfn * 4096 + offset;
       if (!this.#isRam(gfn, write)) return false;
-      return write ? same(after[i]!, stored) : before[i] === value || after[i] === value;
+      const shift = 8n * BigInt(offset % 8);
+      const [was, is] = [before[i]!, after[i]!].map((word) => BigInt.asUintN(8 * size, word >> shift));
+      return write ? same(is << shift, stored << shift) : was === value || is === value;
     });
     if (fits) return undefined;
     const expected = allowed.map(({ gfn, fault }, i) =>
@@ -283,7 +309,7 @@ class World {
   /** What the places that an access may lead to hold at an offset. */
   #contents(outcomes: readonly Outcome[], offset: number): (bigint | undefined)[] {
     return outcomes.map(({ gfn }) =>
-      gfn === undefined || !this.#isRam(gfn, false) ? undefined : this.#peek(gfn, offset / 8)
+      gfn === undefined || !this.#isRam(gfn, false) ? undefined : this.#peek(gfn, Math.floor(offset / 8))
     );
   }
 
@@ -348,7 +374,7 @@ class World {
   /** Notes which entries have changed, but for the bits that walks set. */
   #noteChanges(byHost: boolean): void {
     const frames = Array.from({ length: FRAMES }, (_, i) => i);
-    if (this.#place !== undefined) for (let i = 0; i < SLOT_FRAMES; i++) frames.push(this.#place + i);
+    if (this.#place !== undefined) for (let i = 0; i < USED_FRAMES; i++) frames.push(this.#place + i);
     for (const frame of frames) {
       for (let index = 0; index < WORDS; index++) {
         const key = frame * WORDS + index;
@@ -370,7 +396,7 @@ class World {
 
   #words(gfn: number): Int32Array {
     const inFirst = gfn < FRAMES;
-    const hva = inFirst ? HOST + gfn * 4096 : HOST + 0x1000000 + (gfn - this.#place!) * 4096;
+    const hva = inFirst ? HOST + gfn * 4096 : SLOT_HOST + (gfn - this.#place!) * 4096;
     return this.vm.host.words(this.vm.host.pfn(hva));
   }
 
@@ -389,13 +415,13 @@ class World {
     const frame = dice < 12
       ? 1 + this.#random(FRAMES - 1)
       : dice < 15
-      ? PLACES[this.#random(PLACES.length)] + this.#random(SLOT_FRAMES)
+      ? PLACES[this.#random(PLACES.length)] + this.#random(USED_FRAMES)
       : dice < 17
       ? 0xd0000 + 2 * this.#random(4)
       : 2 + this.#random(4);
     let flags = 1 | (this.#random(4) === 0 ? 0 : 2) | (this.#random(4) === 0 ? 0 : 4) | (this.#random(2) === 0 ? 0 : 0x60);
     if (dice === 19) flags &= ~1;
-    if (dice === 18) return 0xd0000000n | BigInt(flags | 0x80);
+    if (dice === 18) return BigInt(PLACES[this.#random(PLACES.length)]) << 12n | BigInt(flags | 0x80);
     if (dice === 17 && this.#random(4) === 0) return BigInt(flags | 0x80);
     return BigInt(frame) << 12n | BigInt(flags) | (this.#random(40) === 0 ? 1n << 45n : 0n);
   }
@@ -427,6 +453,3 @@ function same(a: bigint, b: bigint): boolean {
   return (a | WALK_BITS) === (b | WALK_BITS);
 }
 
-function deviceWord(gpa: number): bigint {
-  return BigInt(gpa) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn;
-}

@@ -25,6 +25,11 @@ export class ShadowBooks {
   readonly shadowed: Map<number, number> = new Map();
   /** How many shadowed tables above level 1 lie in each frame (`gfn_track`), by {@linkcode tableKey}. */
   readonly tracked: Map<number, number> = new Map();
+  /**
+   * Whether a sync has dropped mappings of which other vCPUs' TLBs were not flushed (`kvm->tlbs_dirty`): it is for the
+   * guest to flush them, and for whoever frees the memory. Only `auditTlbs` asks.
+   */
+  tlbsDirty = false;
   /** The frame that each entry of an indirect page maps (`gfns`); 512 a page, kept when the page is freed. */
   readonly #gfns: Float64Array[] = [];
   /** What the guest allows there: exec 1, write 2, user 4 (`shadowed_translation`, 6.1, has both). */

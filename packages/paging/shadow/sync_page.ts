@@ -102,7 +102,7 @@ export function syncSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number): 
   if (pool.isEmpty(lo, hi)) return Synced.SAME;
   if (!readGpte(mmu, vcpu, page, index, gpte)) return Synced.WORTHLESS;
   if (!isUsableGpte(mmu, vcpu, page, gpte)) {
-    dropSpte(mmu, page, index);
+    dropStale(mmu, page, index);
     return Synced.LOST;
   }
   if (layout.isMmio(lo, hi)) {
@@ -113,7 +113,7 @@ export function syncSpte(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number): 
     return Synced.SAME;
   }
   if (shadow.gfnOf(page, index) !== gpte.gfn) {
-    dropSpte(mmu, page, index);
+    dropStale(mmu, page, index);
     return Synced.LOST;
   }
   if (mmu.shadowRules.unchangedRights === "left-alone" && shadow.accessAt(page, index) === gpte.access) {
@@ -142,6 +142,12 @@ function syncPage(mmu: Mmu, vcpu: VcpuMmu, page: PageId): SyncedResult {
     if (!pool.isEmpty(pool.lo(page, index), pool.hi(page, index))) present++;
   }
   return present === 0 && mmu.shadowRules.emptyAfterSync === "zapped" ? Synced.WORTHLESS : result;
+}
+
+/** Where only the vCPU's own TLB is flushed, those of others are left as they are until something else flushes them. */
+function dropStale(mmu: Mmu, page: PageId, index: number): void {
+  dropSpte(mmu, page, index);
+  if (mmu.shadowRules.flushesAfterSync === "own") mmu.shadow.tlbsDirty = true;
 }
 
 /**
