@@ -19,7 +19,7 @@ import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
 import { profiles419 } from "./profiles_4_19.ts";
-import { shadowProfiles } from "./shadow_profiles.ts";
+import { lateShadowProfiles, shadowProfiles } from "./shadow_profiles.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
@@ -298,6 +298,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
     ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM),
+    ...lateShadowProfiles(legacy(LINUX_6_1_NPT_TDP), legacy(LINUX_6_12_NPT_TDP), EPYC, HASWELL),
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,

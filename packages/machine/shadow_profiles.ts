@@ -1,6 +1,14 @@
 import { ERAS } from "@mmu-lab/memslots";
-import { SHADOW_RULES_3_13, SHADOW_RULES_4_10, WALK_RULES_3_13 } from "@mmu-lab/paging";
+import {
+  SHADOW_RULES_3_13,
+  SHADOW_RULES_4_10,
+  SHADOW_RULES_6_1,
+  SHADOW_RULES_6_12,
+  WALK_RULES_3_13,
+} from "@mmu-lab/paging";
 import { type NptProcessor, svmShadowBackend } from "@mmu-lab/svm-backend";
+import { vmxShadowBackend, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
+import { layoutNamed } from "./_layout_named.ts";
 import type { Profile } from "./profile.ts";
 
 /**
@@ -28,6 +36,87 @@ export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcess
         "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
       backend: () => svmShadowBackend(processor, "4.10"),
       shadowRules: SHADOW_RULES_4_10,
+    },
+  ];
+}
+
+/**
+ * Kernels from 6.1 on without two-dimensional paging.
+ *
+ * @param npt61 6.1 on AMD with shadow pages. @param npt612 6.12 likewise. @param amd Their processor. @param intel That of
+ * the recordings on Intel.
+ */
+export function lateShadowProfiles(
+  npt61: Profile,
+  npt612: Profile,
+  amd: NptProcessor,
+  intel: Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">,
+): Profile[] {
+  // The processor has EFER.NX set whatever the guest has, and tells fetches by it.
+  const amd61 = { ...amd, noExecute: true };
+  const intel61 = { ...intel, noExecute: true, reservedFaultIsPresent: true };
+  const npt: Profile = {
+    ...npt61,
+    name: "linux_6_1_npt_shadow",
+    summary: "Linux 6.1.192, AMD without nested paging (npt=0): shadow page tables",
+    backend: () => svmShadowBackend(amd61, "6.1"),
+    shadowRules: SHADOW_RULES_6_1,
+  };
+  const vmx: Profile = {
+    ...npt,
+    name: "linux_6_1_vmx_shadow",
+    summary: "Linux 6.1.192, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
+    layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44 }),
+    backend: () => vmxShadowBackend(intel61, "6.1"),
+  };
+  const late: Profile = {
+    ...npt612,
+    name: "linux_6_12_npt_shadow",
+    summary: "Linux 6.12.117, AMD without nested paging (npt=0): shadow page tables, bit 63 in empty entries",
+    backend: () => svmShadowBackend(amd61, "6.1"),
+    shadowRules: SHADOW_RULES_6_12,
+  };
+  return [
+    npt,
+    {
+      ...npt,
+      name: "linux_6_1_npt_shadow_187",
+      summary: "Linux 6.1.187, as linux_6_1_npt_shadow; its MMIO cache looks at the first address space always (B20)",
+      cacheRule: { ...npt.cacheRule, addressSpace: "first" },
+    },
+    {
+      ...npt,
+      name: "linux_6_1_npt_shadow_nocache",
+      summary: "as linux_6_1_npt_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+    },
+    vmx,
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nocache",
+      summary: "as linux_6_1_vmx_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+    },
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nol1tf",
+      summary: "as linux_6_1_vmx_shadow on a Goldmont, which does not have the L1TF bug: nothing is split",
+      layout: layoutNamed("linux_6_1_shadow"),
+    },
+    late,
+    {
+      ...late,
+      name: "linux_6_12_npt_shadow_slotzap",
+      summary:
+        "as linux_6_12_npt_shadow with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along",
+      flushSlot: "slot-range",
+    },
+    {
+      ...late,
+      name: "linux_6_12_vmx_shadow",
+      summary: "Linux 6.12.117, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
+      layout: layoutNamed("linux_6_12_shadow", { l1tf: true, cacheBits: 44 }),
+      backend: () => vmxShadowBackend(intel61, "6.1"),
     },
   ];
 }

@@ -19,7 +19,7 @@ import {
   PAGING_5_LEVEL,
   type PagingState,
 } from "@mmu-lab/paging";
-import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
+import { type RandomBelow, run, seededRandom } from "@mmu-lab/protocol";
 import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
 import { TableHistory } from "./table_history.ts";
@@ -194,9 +194,16 @@ class World {
     this.#tell("program: repairs the tables");
     this.#layTables();
     this.#noteChanges(true);
-    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
-    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
+    if (this.#slotZapsAll) {
+      this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
+      this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
+    } else run(this.vm.execution, this.vm.control.zapAll(), this.vm.updater);
     this.#allFlushed();
+  }
+
+  /** Whether everything is zapped when a slot goes, so that nothing stale is left. */
+  get #slotZapsAll(): boolean {
+    return this.vm.profile.flushSlot !== "slot-range";
   }
 
   /**
@@ -226,12 +233,12 @@ class World {
       this.#place = place;
       this.#tell(`slot 1 moves to gfn 0x${this.#place.toString(16)}`);
       this.#setSlot(this.#place, SLOT_FRAMES);
-      this.#allFlushed();
+      if (this.#slotZapsAll) this.#allFlushed();
     } else {
       this.#tell("slot 1 goes");
       this.#setSlot(this.#place, 0);
       this.#place = undefined;
-      this.#allFlushed();
+      if (this.#slotZapsAll) this.#allFlushed();
     }
     this.#noteChanges(false);
   }
