@@ -2,6 +2,7 @@ import { ERAS } from "@mmu-lab/memslots";
 import {
   SHADOW_RULES_3_13,
   SHADOW_RULES_4_10,
+  SHADOW_RULES_4_19,
   SHADOW_RULES_6_1,
   SHADOW_RULES_6_12,
   WALK_RULES_3_13,
@@ -10,6 +11,7 @@ import { type NptProcessor, svmShadowBackend } from "@mmu-lab/svm-backend";
 import { vmxShadowBackend, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
 import type { Profile } from "./profile.ts";
+import { firstOfLine, linux419 } from "./profiles_4_19.ts";
 
 /**
  * Kernels after 3.11 without two-dimensional paging (`npt=0`, `ept=0`): shadow page tables.
@@ -19,6 +21,20 @@ import type { Profile } from "./profile.ts";
 export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcessor): Profile[] {
   // QEMU's TCG leaves it to the guest's EFER.NX whether a fetch is told, and the recorded guests do not set it.
   const processor = { ...amd, noExecute: false };
+  const shadow410: Profile = {
+    ...npt410,
+    name: "linux_4_10_npt_shadow",
+    summary: "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
+    backend: () => svmShadowBackend(processor, "4.10"),
+    shadowRules: SHADOW_RULES_4_10,
+  };
+  const shadow419: Profile = {
+    ...linux419(shadow410),
+    name: "linux_4_19_npt_shadow",
+    summary: "Linux 4.19 with the fixes of 2019, AMD without nested paging (npt=0): as 4.10, and a vCPU keeps roots",
+    layout: layoutNamed("linux_4_19_shadow"),
+    shadowRules: SHADOW_RULES_4_19,
+  };
   return [
     {
       ...npt311,
@@ -29,13 +45,16 @@ export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcess
       walkRules: WALK_RULES_3_13,
       shadowRules: SHADOW_RULES_3_13,
     },
+    shadow410,
+    shadow419,
+    firstOfLine(shadow419),
     {
-      ...npt410,
-      name: "linux_4_10_npt_shadow",
-      summary:
-        "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
-      backend: () => svmShadowBackend(processor, "4.10"),
-      shadowRules: SHADOW_RULES_4_10,
+      ...shadow419,
+      name: "linux_4_19_npt_shadow_152",
+      summary: "as linux_4_19_npt_shadow in late 4.19: nothing is split, and tables have the rights of their own level",
+      layout: layoutNamed("linux_4_19_152_shadow"),
+      // b1bd5cba3306, in 4.19 from .194 on, and in the source of 4.19.152 that was read.
+      walkRules: { ...shadow419.walkRules, tableAccess: "level" },
     },
   ];
 }

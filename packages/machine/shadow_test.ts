@@ -39,7 +39,8 @@ for (const name of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid", "se
 }
 
 const LATER = [
-  ...["linux_3_13_npt_shadow", "linux_4_10_npt_shadow", "linux_6_1_npt_shadow", "linux_6_1_vmx_shadow"],
+  ...["linux_3_13_npt_shadow", "linux_4_10_npt_shadow", "linux_4_19_npt_shadow"],
+  ...["linux_6_1_npt_shadow", "linux_6_1_vmx_shadow"],
   ...["linux_6_12_npt_shadow", "linux_6_12_npt_shadow_slotzap", "linux_6_12_vmx_shadow"],
 ];
 for (const kernel of LATER) {
