@@ -35,6 +35,8 @@ const kernels: readonly [name: string, from: string, era: Era][] = [
   ["linux_4_19_npt", "linux-4.10/npt/s16", "4.19"],
   ["linux_4_19_npt_0", "linux-4.10/npt/s19", "4.19"],
   ["linux_4_19_npt_152", "linux-4.10/npt/s8", "4.19"],
+  ["linux_4_19_npt_shadow", "linux-4.10/shadow/s17", "4.19"],
+  ["linux_4_19_npt_shadow_152", "linux-4.10/shadow/s8", "4.19"],
   ["linux_4_19_ept", "linux-3.11-ept/ept/s8", "4.19"],
   ["linux_4_19_ept_152", "linux-3.11-ept/ept/s3", "4.19"],
 ];

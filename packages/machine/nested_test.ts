@@ -174,6 +174,28 @@ Deno.test("the emulated write of an entry of L1's EPT zaps its page in 4.10, and
   assertEquals(flooded, [1, 0]);
 });
 
+Deno.test("4.10 drops another entry than the one of which L1 writes a byte, and L2 goes on by the old one", () => {
+  const kinds = BOTH.map((profile) => {
+    const memory = new L1Memory(profile);
+    const { vm } = memory;
+    // The second entry of the PD leads to a table that is no neighbour, so that prefetch does not make it unsync.
+    for (const table of [1, 2]) memory.poke(table, 0, BigInt(table + 1) << 12n | 7n);
+    memory.poke(3, 1, 0x10007n);
+    memory.poke(0x10, 0, 0x20037n);
+    vm.enterL2(0, L1_EPT);
+    assertEquals(vm.access(0, "read", 0x200000, 4).kind, "ram");
+    vm.leaveL2(0);
+    // Not present any more: its low byte holds the rights.
+    vm.access(0, "write", 3 * 4096 + 8, 1, 0n);
+    assertEquals(vm.mmu.stats.mmu_pte_write, 1);
+    vm.invept(0);
+    vm.enterL2(0, L1_EPT);
+    const { kind, exitToL1 } = vm.access(0, "read", 0x200000, 4);
+    return exitToL1?.kind ?? kind;
+  });
+  assertEquals(kinds, ["ram", "ept-violation"]);
+});
+
 Deno.test("L2 writes by a way that L1 forbids, where pages of two ways are taken for one (CVE-2021-38198)", () => {
   const exits = (["leaf", "level"] as const).map((tableAccess) => {
     const base = linux_4_10_ept_nested;

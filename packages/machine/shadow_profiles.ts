@@ -51,11 +51,18 @@ export function shadowProfiles(
   const shadow419: Profile = {
     ...linux419(shadow410),
     name: "linux_4_19_npt_shadow",
-    summary: "Linux 4.19 with the fixes of 2019, AMD without nested paging (npt=0): a vCPU keeps roots; gfn bits split",
+    summary: "Linux 4.19 with the fixes of 2019, AMD without nested paging (npt=0): as 4.10, and a vCPU keeps roots",
     layout: layoutNamed("linux_4_19_shadow"),
+    shadowRules: SHADOW_RULES_4_19,
+  };
+  const late419: Profile = {
+    ...shadow419,
+    name: "linux_4_19_npt_shadow_152",
+    summary: "as linux_4_19_npt_shadow in late 4.19: nothing is split, and tables have the rights of their own level",
+    layout: layoutNamed("linux_4_19_152_shadow"),
     backend: () => svmShadowBackend(later, "4.10"),
     walkRules: WALK_RULES_4_19,
-    shadowRules: SHADOW_RULES_4_19,
+    shadowRules: { ...SHADOW_RULES_4_19, countsUnmapped: false },
   };
   const onVmx = (profile: Profile, name: string, kernel: VmxShadowKernel): Profile => ({
     ...profile,
@@ -69,21 +76,11 @@ export function shadowProfiles(
     shadow410,
     onVmx(shadow410, "linux_4_10_shadow", "4.10"),
     shadow419,
-    {
-      ...firstOfLine(shadow419),
-      backend: () => svmShadowBackend(without, "4.10"),
-      walkRules: shadow410.walkRules,
-      shadowRules: { ...SHADOW_RULES_4_19, countsUnmapped: true },
-    },
-    {
-      ...shadow419,
-      name: "linux_4_19_npt_shadow_152",
-      summary: "as linux_4_19_npt_shadow in 4.19.152: nothing is split, as AMD's processors do not have the L1TF bug",
-      layout: layoutNamed("linux_4_19_152_shadow"),
-    },
+    firstOfLine(shadow419),
+    late419,
     onVmx(shadow419, "linux_4_19_shadow", "4.10"),
     {
-      ...onVmx(shadow419, "linux_4_19_shadow_152", "4.10"),
+      ...onVmx(late419, "linux_4_19_shadow_152", "4.10"),
       layout: layoutNamed("linux_4_19_152_shadow", { l1tf: true, cacheBits: 44 }),
     },
   ];

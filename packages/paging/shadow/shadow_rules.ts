@@ -119,8 +119,8 @@ export const SHADOW_RULES_4_10: ShadowRules = {
   reservedBit: "cleared",
 };
 
-/** The rules of 4.19.152; as released it still counts what it does not map. */
-export const SHADOW_RULES_4_19: ShadowRules = { ...SHADOW_RULES_4_10, previousRoots: 3, countsUnmapped: false };
+/** The rules of 4.19, but for `countsUnmapped` in late ones. */
+export const SHADOW_RULES_4_19: ShadowRules = { ...SHADOW_RULES_4_10, previousRoots: 3 };
 
 /** The rules of 6.1 (mmu.c, paging_tmpl.h). */
 export const SHADOW_RULES_6_1: ShadowRules = {
