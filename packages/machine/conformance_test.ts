@@ -76,6 +76,7 @@ const SHADOW = {
   era: narrowEra(ERAS.G1, 4),
 };
 const L2 = { world: nestedWorld(PROFILES.linux_4_10_ept_nested), era: narrowEra(ERAS.G2, 5) };
+const L2_6_1 = { world: nestedWorld(PROFILES.linux_6_1_ept_legacy_nested), era: narrowEra(ERAS.G8, 5) };
 const L2_KEPT = { world: nestedWorld(PROFILES.linux_5_13_ept_nested), era: narrowEra(ERAS.G8, 5) };
 const LEGACY = { world: machineWorld(PROFILES.linux_6_1_npt_legacy), era: narrowEra(ERAS.G8, 5) };
 const LATE_SHADOW = {
@@ -97,6 +98,7 @@ for (const [name, { create }] of Object.entries(STRATEGIES)) {
   testStrategy(create, LAST_SHADOW);
   testStrategy(create, L2);
   testStrategy(create, L2_KEPT);
+  testStrategy(create, L2_6_1);
   testStrategy(create, TWO_STEPS);
   testStrategy(create, LEGACY);
 }

@@ -9,6 +9,7 @@ import {
   PAGE_RULES_6_1,
   PAGE_RULES_6_12,
   SHADOW_RULES_4_10,
+  SHADOW_RULES_6_1,
   WALK_RULES_3_11,
   WALK_RULES_4_10,
   WALK_RULES_6_1,
@@ -180,6 +181,15 @@ function legacy({ tdpMmu: _, ...profile }: Profile): Profile {
   return { ...profile, name, summary: `as ${profile.name} with tdp_mmu=0: the MMU of shadow pages` };
 }
 
+const LINUX_6_1_EPT_LEGACY_NESTED: Profile = {
+  ...legacy(LINUX_6_1_EPT_TDP),
+  name: "linux_6_1_ept_legacy_nested",
+  summary: "as linux_6_1_ept_legacy, for a guest that runs guests: L1's EPT is shadowed",
+  backend: () => eptBackend(WITHOUT_EXECUTE_ONLY, "6.1"),
+  shadowRules: SHADOW_RULES_6_1,
+  nested: NESTED_RULES_5_13,
+};
+
 const LINUX_6_12_NPT_TDP: Profile = {
   ...LINUX_6_1_NPT_TDP,
   name: "linux_6_12_npt_tdp",
@@ -333,6 +343,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
     ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     ...TDP_KERNELS,
     ...TDP_KERNELS.map(legacy),
+    LINUX_6_1_EPT_LEGACY_NESTED,
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

@@ -54,7 +54,7 @@ for (const kernel of LATER) {
 }
 
 /** A kernel on a processor that has 5-level paging. */
-function withLa57(profile: Profile): Profile {
+function withLa57(profile: Profile, sptes: "3.11" | "6.1"): Profile {
   const processor = {
     maxPhyAddr: 40,
     maxPageLevel: 3,
@@ -62,12 +62,13 @@ function withLa57(profile: Profile): Profile {
     reservedFaultIsPresent: true,
     la57: true,
   } as const;
-  return { ...profile, backend: () => vmxShadowBackend(processor) };
+  return { ...profile, backend: () => vmxShadowBackend(processor, sptes) };
 }
 
-for (const kernel of ["linux_3_11_shadow", "linux_4_10_npt_shadow"]) {
+const WITH_LA57 = { linux_3_11_shadow: "3.11", linux_4_10_npt_shadow: "3.11", linux_6_1_vmx_shadow: "6.1" } as const;
+for (const [kernel, sptes] of Object.entries(WITH_LA57)) {
   Deno.test(`the shadow MMU of ${kernel} agrees with 5-level tables over 24000 random operations`, () => {
-    const profile = withLa57(sound(PROFILES[kernel]));
+    const profile = withLa57(sound(PROFILES[kernel]), sptes);
     for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
       const run = { profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp, levels: 5 } as const;
       assertEquals(runBesideTables(run), undefined);
