@@ -307,7 +307,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
         "Linux 3.11 as released, AMD without nested paging (npt=0): shadow page tables; its MMIO cache has bug B01",
       backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
-    ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM),
+    ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM, HASWELL),
     ...lateShadowProfiles(legacy(LINUX_6_1_NPT_TDP), legacy(LINUX_6_12_NPT_TDP), EPYC, HASWELL),
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
