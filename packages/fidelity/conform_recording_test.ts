@@ -37,6 +37,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-4.10/shadow/", 5, PROFILES["linux_4_10_npt_shadow"]],
   ["linux-6.1/tdp/", 9, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/tdp-smp2/", 2, PROFILES["linux_6_1_npt_tdp"]],
+  ["linux-6.1/shadow-smp2/", 2, PROFILES["linux_6_1_npt_shadow"]],
   ["linux-6.1/tdp-nocache/", 2, PROFILES["linux_6_1_npt_tdp_nocache"]],
   ["linux-6.1/tdp-6.1.187/", 2, PROFILES["linux_6_1_npt_tdp_187"]],
   ["linux-6.1/legacy/", 7, PROFILES["linux_6_1_npt_legacy"]],
