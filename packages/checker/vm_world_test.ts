@@ -59,7 +59,7 @@ function inL2(scenario: CheckScenario): CheckScenario {
   };
 }
 
-const NESTED = ["linux_4_10_ept_nested", "linux_5_13_ept_nested"];
+const NESTED = ["linux_4_10_ept_nested", "linux_5_13_ept_nested", "linux_6_1_ept_legacy_nested"];
 const ONE_VCPU = inL2(checkScenario("create-used", { vcpus: 1 }));
 const BOTH_LEVELS: readonly CheckScenario[] = [BUGS.B19.scenario, ONE_VCPU];
 

@@ -77,8 +77,8 @@ export function level1Misses({ levels }: Conformance): number {
 
 function nameFor(seen: RecordedKernel, release: string | undefined): string | undefined {
   const { era, paging, firstWalkExit } = seen;
-  if (era === "6.12" && seen.mmioSptes) {
-    return `linux_6_12_${paging}_${seen.tdpMmu ? "tdp" : "legacy"}${seen.slotZap ? "_slotzap" : ""}`;
+  if (era === "6.12") {
+    return seen.mmioSptes ? `linux_6_12_${lateMmuOf(seen)}${seen.slotZap ? "_slotzap" : ""}` : undefined;
   }
   if (era === "6.1") return nameFor61(seen);
   if (era === undefined || paging === undefined) return undefined;
@@ -116,13 +116,21 @@ function stableOf419({ signs, paging }: RecordedKernel, release = ""): string {
 }
 
 /** Kernels of 6.1: by their MMU, whether MMIO sptes are made, and which of their bits are set for L1TF. */
-function nameFor61({ paging, tdpMmu, mmioSptes, splitFrom }: RecordedKernel): string | undefined {
+function nameFor61(seen: RecordedKernel): string | undefined {
+  const { paging, mmioSptes, splitFrom } = seen;
   if (paging === undefined) return undefined;
-  const name = `linux_6_1_${paging}_${tdpMmu ? "tdp" : "legacy"}`;
+  const name = `linux_6_1_${lateMmuOf(seen)}`;
   if (!mmioSptes) return `${name}_nocache`;
-  if (paging === "npt" || splitFrom === undefined) return name;
+  if (paging === "npt" || paging === "svm-shadow" || splitFrom === undefined) return name;
   return `${name}${SPLITS[splitFrom] ?? " with a split that is not known"}`;
 }
 
 /** What a profile's name ends with, by where the gfn is split: bits 43:39, bits 39:35, not at all. */
 const SPLITS: Readonly<Record<number, string>> = { 39: "", 35: "_skx", 0: "_nol1tf" };
+
+/** What the names of profiles from 6.1 on say of the MMU. */
+function lateMmuOf({ paging, tdpMmu }: RecordedKernel): string {
+  if (paging === "svm-shadow") return "npt_shadow";
+  if (paging === "vmx-shadow") return "vmx_shadow";
+  return `${paging}_${tdpMmu ? "tdp" : "legacy"}`;
+}

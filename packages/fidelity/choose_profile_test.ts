@@ -18,9 +18,25 @@ Deno.test("chooseProfile() says what it saw when no profile fits", () => {
   assertThrows(() => chooseProfile(newer), RangeError, "its events are those of 6.1 or later");
   const shadow = recordingOf("kvm_exit: vcpu 0 reason PF excp rip 0x1000 info1 0x0000000000000006 info2 0x2000");
   const [stretch] = shadow.stretches;
-  const both = { ...stretch, operations: [...stretch.operations, ...newer.operations] };
+  const withMore = (text: string) => {
+    const [more] = recordingOf(text).stretches;
+    const events = more.operations.flatMap((operation) => operation.events);
+    const operations = stretch.operations.map((operation) => ({
+      ...operation,
+      events: [...operation.events, ...events, ...mmio],
+    }));
+    return { ...shadow, stretches: [{ ...stretch, operations }] };
+  };
+  const mmio = recordingOf("kvm_mmio: mmio read len 4 gpa 0xd0000000 val 0x0").stretches[0].operations[0].events;
   const saysShadow = "and shadows guest tables";
-  assertThrows(() => chooseProfile({ ...shadow, stretches: [both] }), RangeError, saysShadow);
+  const bit63 = "kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 800000000a125907";
+  assertThrows(() => chooseProfile(withMore(bit63)), RangeError, saysShadow);
+  assertEquals(
+    chooseProfile(withMore("swap_active_memslots: (x+0x0/0x0) as_id=0")).name,
+    "linux_6_1_npt_shadow_nocache",
+  );
+  const made = "make_mmio_spte: (make_mmio_spte+0x0/0x0) gfn=0xd0000 access=7";
+  assertEquals(chooseProfile(withMore(made)).name, "linux_6_1_npt_shadow");
   const empty = recordingOf(
     "kvm_tdp_mmu_spte_changed: as id 0 gfn 0 level 4 old_spte 8000000000000000 new_spte 800000000a125907",
   );

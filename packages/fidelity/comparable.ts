@@ -41,7 +41,7 @@ export interface ComparableContext {
   isPresent(lo: number, hi: number): boolean;
   /** Whether its probes print `0x` although those of its era do not. */
   readonly bare: boolean;
-  /** Whether it hides pointers: an event that shows one, and which no probe follows that shows it too, is left out. */
+  /** Whether it hides pointers: one that no probe tells of is compared with none. */
   readonly hidden: boolean;
   /** The file, for messages. */
   readonly file?: string;
@@ -60,7 +60,6 @@ const NONE: readonly undefined[] = [];
 export function comparableFromLine(line: TraceLine, context: ComparableContext): Comparable | undefined {
   const level = levelOfEvent(line.name);
   if (level === undefined) return undefined;
-  if (context.hidden && line.name === FAST_PAGE_FAULT.name) return undefined;
   const probe = line.text.startsWith("(");
   const stripped = probe ? stripProbeLocation(line.text) : line.text;
   const text = probe && context.bare ? bareNumbers(stripped) : stripped;
@@ -72,7 +71,6 @@ export function comparableFromRecord(record: CollectedRecord, context: Comparabl
   const { event } = record;
   const level = levelOfEvent(event.name);
   if (level === undefined || event.format(context.era) === undefined) return undefined;
-  if (context.hidden && event === FAST_PAGE_FAULT) return undefined;
   const text = printEvent(event, record.vcpu, record.args, context.era);
   return comparable(event.name, level, stripProbeLocation(text), context, record.places, undefined);
 }
@@ -88,7 +86,7 @@ function comparable(
   if (isTimingExit({ name, text })) return undefined;
   if (!showsFrames(name)) return { name, level, text, whole: text, frames: NONE, places, line };
   const at = name === "mmu_spte_set" && !storesMmio(text, context.layout) ? 3 : level;
-  const masked = maskFrames(name, text, context.isPresent);
+  const masked = maskFrames(name, text, context.isPresent, context.hidden && name === FAST_PAGE_FAULT.name);
   if (masked === undefined) {
     throw new TraceSyntaxError({ line: line ?? 0, ...fileOf(context) }, `${name} as the kernel prints it`, text);
   }

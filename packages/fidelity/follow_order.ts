@@ -1,4 +1,4 @@
-import type { Vm } from "@mmu-lab/machine";
+import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import type { TraceLine } from "@mmu-lab/tracing";
 import { actorOf, operationProtocol, type OperationResult, type RecordedStretch } from "@mmu-lab/workloads";
@@ -16,7 +16,10 @@ export interface FollowedOperation {
 /** Events that tell how far an actor has come, beside those that are compared. */
 export const GUIDES: readonly string[] = ["kvm_entry"];
 
-/** What is known of the steps of protocols: whether code that follows one has ever told of an event. By name of the step. */
+/**
+ * What is known of the steps of protocols: whether code that follows one has ever told of an event. By the names of the step
+ * before it and of its own: the same step in another place is another.
+ */
 export type TellingSteps = Map<string, boolean>;
 
 /** What operations are followed with. */
@@ -45,12 +48,14 @@ class Actor {
   /** How many events it has told of that the kernel's has not yet. */
   #ahead = 0;
   #next: Step | undefined;
+  /** The step before, and the next, by their names. */
+  #place = "";
 
   constructor(following: Following, id: number, protocol: Protocol<OperationResult>) {
     this.id = id;
     this.#following = following;
     this.#protocol = protocol;
-    this.#resume();
+    this.#resume("");
   }
 
   /** The step before which it stands; `undefined` when it is done. */
@@ -63,10 +68,15 @@ class Actor {
     return this.#next !== undefined && !this.#next.enabled(this.id);
   }
 
-  /** Whether it may go on, is not ahead of the kernel's, and nobody would see that it did. */
-  get isSilent(): boolean {
-    return this.#next !== undefined && this.#ahead === 0 && this.#following.telling.get(this.#next.name) === false &&
-      !this.waits;
+  /**
+   * Whether it goes on at once, unless it is ahead of the kernel's or has to wait. A guest that runs does not wait for
+   * anybody; code of KVM is taken not to have waited if it tells of nothing, and takes nothing that others would wait for.
+   */
+  get goesOn(): boolean {
+    const { vm, telling } = this.#following;
+    if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
+    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest;
+    return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
   /** The kernel's has told of an event. */
@@ -87,18 +97,19 @@ class Actor {
 
   /** Goes on to where another CPU could run again. It must not wait. */
   advance(): void {
-    const next = this.#next!;
+    const [next, place] = [this.#next!, this.#place];
     next.take(this.id);
-    const tells = this.#resume();
+    const tells = this.#resume(next.name);
     const { telling } = this.#following;
-    telling.set(next.name, tells || telling.get(next.name) === true);
+    telling.set(place, tells || telling.get(place) === true);
   }
 
-  #resume(): boolean {
+  #resume(before: string): boolean {
     const { vm, sink, context } = this.#following;
     vm.execution.actor = this.id;
     const { done, value } = this.#protocol.next();
     this.#next = done ? undefined : value;
+    this.#place = done ? "" : `${before} > ${value.name}`;
     if (done) this.result = value;
     let tells = false;
     for (const record of sink.records) {
@@ -147,7 +158,7 @@ export function followOrder(
       while (actors[index].next !== undefined) goOn(vm, actors[index], actors);
       done(index, { result: actors[index].result!, events: actors[index].events });
     }
-    while (actors[index].isSilent) actors[index].advance();
+    while (actors[index].goesOn) actors[index].advance();
   }
 }
 
@@ -179,7 +190,14 @@ function goOn(vm: Vm, actor: Actor, all: readonly Actor[]): void {
   actor.advance();
 }
 
+/** Whether a step takes a lock or enters a read section, so that others have to wait. */
+function holdsUpOthers({ mmu, slotsLock, srcu }: Vm, step: Step): boolean {
+  const { acquire, enter, acquireRead, enterRead } = mmu.lock;
+  return step === acquire || step === enter || step === acquireRead || step === enterRead ||
+    step === slotsLock.acquire || step === srcu.readLock;
+}
+
 /** Whether an actor holds what others may wait for. */
 function holds(vm: Vm, id: number): boolean {
-  return vm.srcu.isReading(id) || vm.mmu.lock.heldBy(id) !== undefined || vm.slotsLock.owner === id;
+  return vm.srcu.isWaitedFor(id) || vm.mmu.lock.heldBy(id) !== undefined || vm.slotsLock.owner === id;
 }

@@ -1,3 +1,4 @@
+import { HIDDEN_FRAME } from "./mask_frames.ts";
 import { PageRenaming } from "./page_renaming.ts";
 import type { Place } from "./places.ts";
 
@@ -29,6 +30,7 @@ export class FrameRenaming {
   /** Whether a place of the model can be a frame of the recorded machine. Renames nothing. */
   canMatch(place: Place | undefined, frame: number | undefined): boolean {
     if (place === undefined || frame === undefined) return place === frame;
+    if (frame === HIDDEN_FRAME) return true;
     if (place.kind === "ram") return this.#canMatchRam(place.pfn, place.level, frame);
     if (!isPointer(frame)) return this.#tables.canMatch(place.serial, frame);
     const physical = this.#tables.frameOf(place.serial);
@@ -39,7 +41,7 @@ export class FrameRenaming {
   /** Makes them one from now on, if they can be; says whether they can. */
   match(place: Place | undefined, frame: number | undefined): boolean {
     if (!this.canMatch(place, frame)) return false;
-    if (place === undefined || frame === undefined) return true;
+    if (place === undefined || frame === undefined || frame === HIDDEN_FRAME) return true;
     if (place.kind === "ram") return this.#matchRam(place.pfn, place.level, frame);
     if (!isPointer(frame)) return this.#tables.match(place.serial, frame);
     const physical = this.#tables.frameOf(place.serial);

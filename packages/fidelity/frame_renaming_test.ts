@@ -1,5 +1,6 @@
 import { assert, assertFalse } from "@std/assert";
 import { FrameRenaming } from "./frame_renaming.ts";
+import { HIDDEN_FRAME } from "./mask_frames.ts";
 import type { Place } from "./places.ts";
 
 const table = (serial: number): Place => ({ kind: "table", serial });
@@ -66,4 +67,10 @@ Deno.test("FrameRenaming.canMatch() wants a frame where there is a place, and no
   assert(renaming.canMatch(undefined, undefined));
   assertFalse(renaming.canMatch(undefined, 7));
   assertFalse(renaming.canMatch(ram(7), undefined));
+});
+
+Deno.test("FrameRenaming.match() learns nothing from a pointer that the kernel hides", () => {
+  const renaming = allLive();
+  assert(renaming.match(table(1), HIDDEN_FRAME) && renaming.match(table(2), HIDDEN_FRAME));
+  assertFalse(renaming.match(undefined, HIDDEN_FRAME));
 });

@@ -26,6 +26,9 @@ const SHOWN: ReadonlyMap<string, readonly (readonly [after: string, what: Shown]
   ["fast_page_fault", [["sptep ", "pointer"], [" old ", "spte"], [" new ", "spte"]]],
 ]);
 
+/** The frame that a pointer shows which the kernel hides: any. */
+export const HIDDEN_FRAME = -1;
+
 /** A text without its frames. */
 export interface Masked {
   /** The text; where a frame stood, a `*`. */
@@ -48,12 +51,14 @@ export function showsFrames(name: string): boolean {
  *
  * @param name Name of the event. @param text What it prints, without a probe's location.
  * @param isPresent Whether an entry maps memory or links a table, and so has a frame.
+ * @param hidden Whether the kernel prints something else in place of a pointer, which tells nothing: neither page nor index.
  * @returns `undefined` if the text is not as the kernel prints that event.
  */
 export function maskFrames(
   name: string,
   text: string,
   isPresent: (lo: number, hi: number) => boolean,
+  hidden: boolean = false,
 ): Masked | undefined {
   const frames: (number | undefined)[] = [];
   let masked = "";
@@ -62,6 +67,13 @@ export function maskFrames(
     let at = text.indexOf(after, from);
     if (at < 0) return undefined;
     at += after.length;
+    if (hidden && what === "pointer") {
+      frames.push(HIDDEN_FRAME);
+      masked += text.slice(from, at) + "*";
+      from = text.indexOf(" ", at);
+      if (from < 0) from = text.length;
+      continue;
+    }
     if (text.charCodeAt(at + 1) === LOWER_X) at += 2;
     const end = endOfHex(text, at);
     if (end === at) {

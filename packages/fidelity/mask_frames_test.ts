@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { maskFrames } from "./mask_frames.ts";
+import { HIDDEN_FRAME, maskFrames } from "./mask_frames.ts";
 
 /** As with the TDP MMU: bit 11 says so. */
 const isPresent = (lo: number) => (lo & 0x800) !== 0;
@@ -54,4 +54,13 @@ Deno.test("maskFrames() shows no frame for a pointer that is NULL", () => {
 
 Deno.test("maskFrames() says nothing of a text that is not that event's", () => {
   assertEquals(maskFrames("mmu_spte_set", "sptep=ffff8801334a9018", isPresent), undefined);
+});
+
+Deno.test("maskFrames() takes any page and index for a pointer that the kernel hides", () => {
+  const text = (sptep: string) =>
+    `vcpu 0 gva c0001000 error_code P|W|U sptep ${sptep} old 0x10b201e65 new 10b201e67 fixed 1`;
+  const mask = (sptep: string) => maskFrames("fast_page_fault", text(sptep), isPresent, true);
+  assertEquals(mask("00000000abcdef12"), mask("(____ptrval____)"));
+  assertEquals(mask("ffff880000003008"), mask("(____ptrval____)"));
+  assertEquals(mask("00000000abcdef12")?.frames, [HIDDEN_FRAME, 0x10b201, 0x10b201]);
 });

@@ -35,8 +35,10 @@ const GFN = /gfn=(0x[0-9a-f]+)/;
 const SPTE = /spte=(0x[0-9a-f]+)/;
 /** Where the five bits are looked for: above gpas of 32 bits. */
 const LOWEST_SPLIT = 32n;
+/** Bit 51, which marks an MMIO spte without EPT, above bit 32. */
+const RESERVED_BIT = 1n << 19n;
 /** A page fault, for its interruption information says so. */
-const EXCEPTION = /\breason EXCEPTION_NMI .* 80000b0e$/;
+const EXCEPTION = /\breason EXCEPTION_NMI .* (?:intr_info 0x)?80000b0e\b/;
 const PAGE_FAULT_EXCEPTION = /\breason PF excp /;
 /** Bit 8: the access was to the final address. */
 const FINAL_TRANSLATION = 0x100;
@@ -136,7 +138,10 @@ export function recordedKernel(recording: Pick<Recording, "stretches">): Recorde
 function splitOf(spte: bigint, gpa: bigint): number | undefined {
   if (gpa >> LOWEST_SPLIT !== 0n) return undefined;
   const set = (spte >> LOWEST_SPLIT) & 0xfffffn;
-  for (let low = 0n; low <= 15n; low++) if (set === 0x1fn << low) return Number(LOWEST_SPLIT + low);
+  for (let low = 0n; low <= 15n; low++) {
+    const five = 0x1fn << low;
+    if (set === five || set === (five | RESERVED_BIT)) return Number(LOWEST_SPLIT + low);
+  }
   return 0;
 }
 

@@ -76,8 +76,17 @@ const SHADOW = {
   era: narrowEra(ERAS.G1, 4),
 };
 const L2 = { world: nestedWorld(PROFILES.linux_4_10_ept_nested), era: narrowEra(ERAS.G2, 5) };
+const L2_6_1 = { world: nestedWorld(PROFILES.linux_6_1_ept_legacy_nested), era: narrowEra(ERAS.G8, 5) };
 const L2_KEPT = { world: nestedWorld(PROFILES.linux_5_13_ept_nested), era: narrowEra(ERAS.G8, 5) };
 const LEGACY = { world: machineWorld(PROFILES.linux_6_1_npt_legacy), era: narrowEra(ERAS.G8, 5) };
+const LATE_SHADOW = {
+  world: machineWorld(PROFILES.linux_6_1_npt_shadow, IDENTITY_GUEST),
+  era: narrowEra(ERAS.G8, 5),
+};
+const LAST_SHADOW = {
+  world: machineWorld(PROFILES.linux_6_12_vmx_shadow, IDENTITY_GUEST),
+  era: narrowEra(ERAS.G8, 5),
+};
 const TWO_STEPS = { world: machineWorld(PROFILES.linux_3_17_ept), era: narrowEra(ERAS.G2, 5) };
 
 for (const [name, { create }] of Object.entries(STRATEGIES)) {
@@ -85,8 +94,11 @@ for (const [name, { create }] of Object.entries(STRATEGIES)) {
   testStrategy(create, ONE_STEP);
   testStrategy(create, NESTED);
   testStrategy(create, SHADOW);
+  testStrategy(create, LATE_SHADOW);
+  testStrategy(create, LAST_SHADOW);
   testStrategy(create, L2);
   testStrategy(create, L2_KEPT);
+  testStrategy(create, L2_6_1);
   testStrategy(create, TWO_STEPS);
   testStrategy(create, LEGACY);
 }

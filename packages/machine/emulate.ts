@@ -158,7 +158,7 @@ function* onePage(
   if (!isKnown) {
     gpa = isAtFault(vm, vcpu, offset) ? vcpu.faultAddress : walk(vcpu, page, offset, write ? PFERR_WRITE : 0);
     if (gpa < 0) {
-      injectPageFault(mmu, vcpu.mmu);
+      yield* injectPageFault(mmu, vcpu.mmu);
       vcpu.fragmentCount = 0;
       return false;
     }

@@ -9,23 +9,24 @@ import { L1_EPT, L1Memory } from "./testdata/l1_ept.ts";
 import { runInL2 } from "./testdata/nested_run.ts";
 import { Vm } from "./vm.ts";
 
-const { linux_4_10_ept_nested, linux_5_13_ept_nested } = PROFILES;
+const { linux_4_10_ept_nested, linux_5_13_ept_nested, linux_6_1_ept_legacy_nested } = PROFILES;
 const BOTH = [linux_4_10_ept_nested, linux_5_13_ept_nested];
+const ALL = [...BOTH, linux_6_1_ept_legacy_nested];
 /** Readable, writable, executable; write-back memory. */
 const RWX = 0x37;
 const SEED = 20260802;
 
-/** Without two flaws that have tests of their own: stale MMIO sptes made good again, and rights of another table. */
+/** Without three flaws that have tests of their own: MMIO sptes made good again, rights of another table, tables unprotected. */
 function sound(profile: Profile): Profile {
   const { faultRules, walkRules } = profile;
   return {
     ...profile,
-    faultRules: { ...faultRules, syncedMmioSpte: "looked-up" },
+    faultRules: { ...faultRules, syncedMmioSpte: "looked-up", trustsWritable: "when-syncing" },
     walkRules: { ...walkRules, tableAccess: "level" },
   };
 }
 
-for (const profile of BOTH) {
+for (const profile of ALL) {
   for (const [name, { create }] of Object.entries(STRATEGIES)) {
     if (name === "none") continue;
     Deno.test(`${profile.name} with ${name} agrees with two-dimensional walks of L1's tables, seed ${SEED}`, () => {
@@ -62,7 +63,7 @@ Deno.test("a sync makes a stale MMIO spte good again in 5.13; in 4.10 it zaps th
   assertEquals(kinds, ["ram", "mmio"]);
 });
 
-for (const profile of BOTH) {
+for (const profile of ALL) {
   Deno.test(`an access of L2 goes by L1's EPT, which KVM shadows (${profile.name})`, () => {
     const { vm, ept } = new L1Memory(profile);
     ept.map(0x10, 0x20, RWX);
@@ -174,6 +175,28 @@ Deno.test("the emulated write of an entry of L1's EPT zaps its page in 4.10, and
   assertEquals(flooded, [1, 0]);
 });
 
+Deno.test("4.10 drops another entry than the one of which L1 writes a byte, and L2 goes on by the old one", () => {
+  const kinds = BOTH.map((profile) => {
+    const memory = new L1Memory(profile);
+    const { vm } = memory;
+    // The second entry of the PD leads to a table that is no neighbour, so that prefetch does not make it unsync.
+    for (const table of [1, 2]) memory.poke(table, 0, BigInt(table + 1) << 12n | 7n);
+    memory.poke(3, 1, 0x10007n);
+    memory.poke(0x10, 0, 0x20037n);
+    vm.enterL2(0, L1_EPT);
+    assertEquals(vm.access(0, "read", 0x200000, 4).kind, "ram");
+    vm.leaveL2(0);
+    // Not present any more: its low byte holds the rights.
+    vm.access(0, "write", 3 * 4096 + 8, 1, 0n);
+    assertEquals(vm.mmu.stats.mmu_pte_write, 1);
+    vm.invept(0);
+    vm.enterL2(0, L1_EPT);
+    const { kind, exitToL1 } = vm.access(0, "read", 0x200000, 4);
+    return exitToL1?.kind ?? kind;
+  });
+  assertEquals(kinds, ["ram", "ept-violation"]);
+});
+
 Deno.test("L2 writes by a way that L1 forbids, where pages of two ways are taken for one (CVE-2021-38198)", () => {
   const exits = (["leaf", "level"] as const).map((tableAccess) => {
     const base = linux_4_10_ept_nested;
@@ -193,6 +216,34 @@ Deno.test("L2 writes by a way that L1 forbids, where pages of two ways are taken
     return vm.vcpu(0).outcome.exitToL1?.kind;
   });
   assertEquals(exits, [undefined, "ept-violation"]);
+});
+
+Deno.test("a table of L1's EPT in memory that was a device goes out of date unnoticed in 6.1", () => {
+  const values = (["always", "when-syncing"] as const).map((trustsWritable) => {
+    const base = linux_6_1_ept_legacy_nested;
+    const memory = new L1Memory({ ...base, faultRules: { ...base.faultRules, trustsWritable } });
+    const { vm } = memory;
+    for (const table of [1, 2]) memory.poke(table, 0, BigInt(table + 1) << 12n | 7n);
+    memory.poke(3, 0, 0xd0000007n);
+    memory.poke(0x20, 0, 1n);
+    memory.poke(0x21, 0, 2n);
+    // L1 has an MMIO spte for the frame, which bit 1 makes look writable; then it is memory, with a table in it.
+    assertEquals(vm.access(0, "read", 0xd0000000, 8).kind, "mmio");
+    const userspaceAddr = 0x7f0010000000;
+    vm.memslot({ id: 1, gpa: 0xd0000000, size: 0x1000, flags: 0, userspaceAddr });
+    vm.writeHost(userspaceAddr, 0x20037n);
+    const read = () => {
+      vm.enterL2(0, L1_EPT);
+      const { value } = vm.access(0, "read", 0, 8);
+      vm.leaveL2(0);
+      return value;
+    };
+    assertEquals(read(), 1n);
+    vm.access(0, "write", 0xd0000000, 8, 0x21037n);
+    vm.invept(0);
+    return read();
+  });
+  assertEquals(values, [1n, 2n]);
 });
 
 Deno.test("roots are dropped at each switch in 4.10, and kept in 5.13 until INVEPT", () => {

@@ -9,6 +9,7 @@ import {
   PAGE_RULES_6_1,
   PAGE_RULES_6_12,
   SHADOW_RULES_4_10,
+  SHADOW_RULES_6_1,
   WALK_RULES_3_11,
   WALK_RULES_4_10,
   WALK_RULES_6_1,
@@ -19,7 +20,7 @@ import { layoutNamed } from "./_layout_named.ts";
 import { eraProfiles } from "./era_profiles.ts";
 import type { Profile } from "./profile.ts";
 import { profiles419 } from "./profiles_4_19.ts";
-import { shadowProfiles } from "./shadow_profiles.ts";
+import { lateShadowProfiles, shadowProfiles } from "./shadow_profiles.ts";
 
 /** The processor of the recordings: a Haswell with 40 physical address bits. */
 const HASWELL = { maxPhyAddr: 40, executeOnly: true, maxPageLevel: 3, accessedDirty: true } as const;
@@ -180,6 +181,15 @@ function legacy({ tdpMmu: _, ...profile }: Profile): Profile {
   return { ...profile, name, summary: `as ${profile.name} with tdp_mmu=0: the MMU of shadow pages` };
 }
 
+const LINUX_6_1_EPT_LEGACY_NESTED: Profile = {
+  ...legacy(LINUX_6_1_EPT_TDP),
+  name: "linux_6_1_ept_legacy_nested",
+  summary: "as linux_6_1_ept_legacy, for a guest that runs guests: L1's EPT is shadowed",
+  backend: () => eptBackend(WITHOUT_EXECUTE_ONLY, "6.1"),
+  shadowRules: SHADOW_RULES_6_1,
+  nested: NESTED_RULES_5_13,
+};
+
 const LINUX_6_12_NPT_TDP: Profile = {
   ...LINUX_6_1_NPT_TDP,
   name: "linux_6_12_npt_tdp",
@@ -298,6 +308,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
       backend: () => svmShadowBackend({ ...PHENOM, noExecute: false }),
     },
     ...shadowProfiles(LINUX_3_11_NPT, LINUX_4_10_NPT, PHENOM),
+    ...lateShadowProfiles(legacy(LINUX_6_1_NPT_TDP), legacy(LINUX_6_12_NPT_TDP), EPYC, HASWELL),
     LINUX_3_17_EPT,
     LINUX_4_4_EPT,
     LINUX_5_13_EPT,
@@ -332,6 +343,7 @@ export const PROFILES: Readonly<Record<string, Profile>> = Object.fromEntries(
     ...eraProfiles(LINUX_4_4_EPT, HASWELL, LINUX_4_10_NPT, PHENOM),
     ...TDP_KERNELS,
     ...TDP_KERNELS.map(legacy),
+    LINUX_6_1_EPT_LEGACY_NESTED,
     {
       ...LINUX_3_11_EPT,
       name: "seed_v2",

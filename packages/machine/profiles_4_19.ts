@@ -73,7 +73,7 @@ export function profiles419(npt: Profile, amd: NptProcessor, ept: Profile, intel
 }
 
 /** 4.19 as released, without the backports of 2019. */
-function firstOfLine(later: Profile): Profile {
+export function firstOfLine(later: Profile): Profile {
   const { name } = later;
   return {
     ...later,

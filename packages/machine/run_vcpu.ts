@@ -126,7 +126,11 @@ function leaveGuest(vm: Vm, vcpu: Vcpu): void {
   mmu.counters.counts[Work.exits]++;
   if (!mmu.trace.on) return;
   const { reason, info1, info2 } = vcpu.mmu.exit;
-  mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, highWord(info1), info2, highWord(info2));
+  const high = highWord(info1);
+  if (vm.backend.tracesInterruptionApart === true) {
+    const errorCode = vcpu.mmu.shadow?.exitErrorCode ?? 0;
+    mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, high, 0, 0, info2, errorCode);
+  } else mmu.trace.emit(KVM_EXIT, vcpu.index, reason, vcpu.rip, info1, high, info2, highWord(info2));
 }
 
 /**

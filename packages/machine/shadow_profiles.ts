@@ -1,7 +1,17 @@
 import { ERAS } from "@mmu-lab/memslots";
-import { SHADOW_RULES_3_13, SHADOW_RULES_4_10, WALK_RULES_3_13 } from "@mmu-lab/paging";
+import {
+  SHADOW_RULES_3_13,
+  SHADOW_RULES_4_10,
+  SHADOW_RULES_4_19,
+  SHADOW_RULES_6_1,
+  SHADOW_RULES_6_12,
+  WALK_RULES_3_13,
+} from "@mmu-lab/paging";
 import { type NptProcessor, svmShadowBackend } from "@mmu-lab/svm-backend";
+import { vmxShadowBackend, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
+import { layoutNamed } from "./_layout_named.ts";
 import type { Profile } from "./profile.ts";
+import { firstOfLine, linux419 } from "./profiles_4_19.ts";
 
 /**
  * Kernels after 3.11 without two-dimensional paging (`npt=0`, `ept=0`): shadow page tables.
@@ -11,6 +21,20 @@ import type { Profile } from "./profile.ts";
 export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcessor): Profile[] {
   // QEMU's TCG leaves it to the guest's EFER.NX whether a fetch is told, and the recorded guests do not set it.
   const processor = { ...amd, noExecute: false };
+  const shadow410: Profile = {
+    ...npt410,
+    name: "linux_4_10_npt_shadow",
+    summary: "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
+    backend: () => svmShadowBackend(processor, "4.10"),
+    shadowRules: SHADOW_RULES_4_10,
+  };
+  const shadow419: Profile = {
+    ...linux419(shadow410),
+    name: "linux_4_19_npt_shadow",
+    summary: "Linux 4.19 with the fixes of 2019, AMD without nested paging (npt=0): as 4.10, and a vCPU keeps roots",
+    layout: layoutNamed("linux_4_19_shadow"),
+    shadowRules: SHADOW_RULES_4_19,
+  };
   return [
     {
       ...npt311,
@@ -21,13 +45,97 @@ export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcess
       walkRules: WALK_RULES_3_13,
       shadowRules: SHADOW_RULES_3_13,
     },
+    shadow410,
+    shadow419,
+    firstOfLine(shadow419),
     {
-      ...npt410,
-      name: "linux_4_10_npt_shadow",
+      ...shadow419,
+      name: "linux_4_19_npt_shadow_152",
+      summary: "as linux_4_19_npt_shadow in late 4.19: nothing is split, and tables have the rights of their own level",
+      layout: layoutNamed("linux_4_19_152_shadow"),
+      // b1bd5cba3306, in 4.19 from .194 on, and in the source of 4.19.152 that was read.
+      walkRules: { ...shadow419.walkRules, tableAccess: "level" },
+    },
+  ];
+}
+
+/**
+ * Kernels from 6.1 on without two-dimensional paging.
+ *
+ * @param npt61 6.1 on AMD with shadow pages. @param npt612 6.12 likewise. @param amd Their processor. @param intel That of
+ * the recordings on Intel.
+ */
+export function lateShadowProfiles(
+  npt61: Profile,
+  npt612: Profile,
+  amd: NptProcessor,
+  intel: Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">,
+): Profile[] {
+  // The processor has EFER.NX set whatever the guest has, and tells fetches by it.
+  const amd61 = { ...amd, noExecute: true };
+  const intel61 = { ...intel, noExecute: true, reservedFaultIsPresent: true };
+  const npt: Profile = {
+    ...npt61,
+    name: "linux_6_1_npt_shadow",
+    summary: "Linux 6.1.192, AMD without nested paging (npt=0): shadow page tables",
+    backend: () => svmShadowBackend(amd61, "6.1"),
+    shadowRules: SHADOW_RULES_6_1,
+  };
+  const vmx: Profile = {
+    ...npt,
+    name: "linux_6_1_vmx_shadow",
+    summary: "Linux 6.1.192, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
+    layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44 }),
+    backend: () => vmxShadowBackend(intel61, "6.1"),
+  };
+  const late: Profile = {
+    ...npt612,
+    name: "linux_6_12_npt_shadow",
+    summary: "Linux 6.12.117, AMD without nested paging (npt=0): shadow page tables, bit 63 in empty entries",
+    backend: () => svmShadowBackend(amd61, "6.1"),
+    shadowRules: SHADOW_RULES_6_12,
+  };
+  return [
+    npt,
+    {
+      ...npt,
+      name: "linux_6_1_npt_shadow_187",
+      summary: "Linux 6.1.187, as linux_6_1_npt_shadow; its MMIO cache looks at the first address space always (B20)",
+      cacheRule: { ...npt.cacheRule, addressSpace: "first" },
+    },
+    {
+      ...npt,
+      name: "linux_6_1_npt_shadow_nocache",
+      summary: "as linux_6_1_npt_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
+    },
+    vmx,
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nocache",
+      summary: "as linux_6_1_vmx_shadow with mmio_caching=0: no MMIO sptes",
+      layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+    },
+    {
+      ...vmx,
+      name: "linux_6_1_vmx_shadow_nol1tf",
+      summary: "as linux_6_1_vmx_shadow on a Goldmont, which does not have the L1TF bug: nothing is split",
+      layout: layoutNamed("linux_6_1_shadow"),
+    },
+    late,
+    {
+      ...late,
+      name: "linux_6_12_npt_shadow_slotzap",
       summary:
-        "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
-      backend: () => svmShadowBackend(processor, "4.10"),
-      shadowRules: SHADOW_RULES_4_10,
+        "as linux_6_12_npt_shadow with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along",
+      flushSlot: "slot-range",
+    },
+    {
+      ...late,
+      name: "linux_6_12_vmx_shadow",
+      summary: "Linux 6.12.117, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
+      layout: layoutNamed("linux_6_12_shadow", { l1tf: true, cacheBits: 44 }),
+      backend: () => vmxShadowBackend(intel61, "6.1"),
     },
   ];
 }

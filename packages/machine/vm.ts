@@ -6,7 +6,7 @@ import {
   changePaging,
   dropKeptRoots,
   enterL2,
-  freeRoot,
+  freeAllRoots,
   getDirtyLog,
   type HardwareBackend,
   invalidatePage,
@@ -218,6 +218,7 @@ export class Vm {
       counters: this.mmu.counters,
       trace: this.mmu.trace,
       vcpu,
+      ...(this.profile.shadowRules === undefined ? {} : { shadowRules: this.profile.shadowRules }),
     });
   }
 
@@ -456,7 +457,7 @@ export class Vm {
       for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
     }
     for (const vcpu of this.vcpus) {
-      run(this.execution, freeRoot(this.mmu, vcpu.mmu), vcpu.index);
+      run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);
       if (vcpu.mmu.nested !== undefined) run(this.execution, dropKeptRoots(this.mmu, vcpu.mmu.nested), vcpu.index);
     }
     if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);

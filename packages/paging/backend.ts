@@ -57,6 +57,11 @@ export interface HardwareBackend {
   /** Without two-dimensional paging: whether the processor has 5-level paging, and so the guest; not unless told. */
   readonly la57?: boolean;
   /**
+   * Whether the tracepoint of an exit shows interruption information and error code in fields of their own (VMX from 5.10
+   * on), and not as the second word, where the exit has them.
+   */
+  readonly tracesInterruptionApart?: boolean;
+  /**
    * Whether a vCPU is asked to flush its TLB when a processor takes it on (`vmx_vcpu_load`), which is before it runs first: this
    * machine's vCPUs stay where they are. KVM policy.
    */

@@ -123,6 +123,11 @@ function auditRoots(mmu: Mmu, findings: string[]): void {
     const { index } = vcpu;
     const isPae = vcpu.root === PAE_ROOTS;
     const kept = vcpu.nested === undefined ? [] : [vcpu.nested.rootOfL1, ...vcpu.nested.kept.map(({ root }) => root)];
+    for (const { page } of vcpu.shadow?.previousRoots ?? []) {
+      if (page === NO_PAGE) continue;
+      users.set(page, (users.get(page) ?? 0) + 1);
+      if (!pool.isLive(page)) findings.push(`vCPU ${index} keeps page ${page} as root, which is free`);
+    }
     for (const root of isPae ? vcpu.shadow!.paeRoots : [vcpu.root, ...kept]) {
       if (root === NO_PAGE) continue;
       users.set(root, (users.get(root) ?? 0) + 1);

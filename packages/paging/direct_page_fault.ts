@@ -1,10 +1,10 @@
-import { hashSlot, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
+import { hashSlot, type Memslot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
+import { adjustMapping } from "./adjust_mapping.ts";
 import { fastDirectFault } from "./fast_direct_fault.ts";
 import { makePagesAvailable } from "./get_page.ts";
-import { directMap, hvaOf, isReadOnly } from "./map.ts";
-import { maxMappingLevel } from "./max_mapping_level.ts";
+import { directMap, isReadOnly } from "./map.ts";
 import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
@@ -13,7 +13,6 @@ import type { Mapping } from "./set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import { tdpMap } from "./tdp-mmu/map.ts";
 import { NONPAGING_LEVEL } from "./tdp_page_fault.ts";
-import { traceRequest } from "./trace_spte.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /**
@@ -60,18 +59,10 @@ export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, error
   let result: RetPfResult = RetPf.RETRY;
   if (!isObsoleteRoot(mmu, vcpu)) {
     if (slot === undefined) yield STAMP_MMIO_SPTE;
-    result = directMap(mmu, vcpu, gfn, mappingOf(mmu, vcpu, gfn, slot), write);
+    const mapping: Mapping = { gfn, level: 1, slot, pfn: 0, writable: slot !== undefined && !isReadOnly(slot) };
+    adjustMapping(mmu, mapping, vcpu.shadow === undefined ? 3 : NONPAGING_LEVEL);
+    result = directMap(mmu, vcpu, gfn, mapping, write);
   }
   yield mmu.lock.leave;
   return result;
-}
-
-/** Where a fault is to be mapped, as large as may be (`kvm_mmu_hugepage_adjust`, 6.1). Under `mmu_lock`. */
-function mappingOf(mmu: Mmu, vcpu: VcpuMmu, gfn: number, slot: Memslot | undefined): Mapping {
-  const largest = vcpu.shadow === undefined ? 3 : NONPAGING_LEVEL;
-  const level = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn, largest);
-  const offset = gfn % pagesPerEntry(level);
-  const pfn = slot === undefined ? 0 : mmu.host.pfn(hvaOf(slot, gfn)) - offset;
-  if (mmu.trace.on) traceRequest(mmu, gfn, slot === undefined ? -1 : pfn + offset, level);
-  return { gfn: gfn - offset, level, slot, pfn, writable: slot !== undefined && !isReadOnly(slot) };
 }

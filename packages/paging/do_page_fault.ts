@@ -4,6 +4,7 @@ import { handleMmioPageFault, matchesMmioCache, MmioFault, shadowsTables } from 
 import type { Mmu } from "./mmu.ts";
 import { PFERR_GUEST_PAGE, PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
+import { indirectPageFault } from "./shadow/indirect_page_fault.ts";
 import { CHECK_MMIO_CACHE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
@@ -26,7 +27,10 @@ export function* doPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode
   mmu.execution.forget();
   mmu.stats.pf_taken++;
   const { fullErrorCode: full, tellsWriteProtected } = mmu.faultRules;
-  const result: RetPfResult = yield* directPageFault(mmu, vcpu, address, full ? errorCode : errorCode >>> 0);
+  const code = full ? errorCode : errorCode >>> 0;
+  const result: RetPfResult = shadowsTables(vcpu)
+    ? yield* indirectPageFault(mmu, vcpu, address, code)
+    : yield* directPageFault(mmu, vcpu, address, code);
   const emulates = result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED;
   if (emulates) mmu.stats.pf_emulate++;
   else if (result === RetPf.FIXED) mmu.stats.pf_fixed++;

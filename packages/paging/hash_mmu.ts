@@ -40,6 +40,10 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void 
   );
   if (vcpu.root !== PAE_ROOTS) addIdentity(mmu, vcpu.root, hasher);
   else for (const root of vcpu.shadow!.paeRoots) addIdentity(mmu, root, hasher);
+  for (const { page, lo, hi } of vcpu.shadow?.previousRoots ?? []) {
+    addIdentity(mmu, page, hasher);
+    if (page !== NO_PAGE) hasher.add(lo).add(hi);
+  }
   vcpu.shadow?.hashInto(hasher);
   if (vcpu.nested !== undefined) hashNested(mmu, vcpu.nested, hasher);
   vcpu.cache.hashInto(hasher);
@@ -74,6 +78,7 @@ function addShadow(mmu: Mmu, page: PageId, hasher: StateHasher): void {
     const lo = pool.lo(page, index);
     if (mmu.isPresent(lo, pool.hi(page, index)) && (level === 1 || (lo & SPTE_LARGE) !== 0)) {
       hasher.add(shadow.gfnOf(page, index));
+      if (mmu.shadowRules.unchangedRights === "left-alone") hasher.add(shadow.accessAt(page, index));
     }
   }
 }

@@ -65,7 +65,8 @@ export function makeSpte(mmu: Mmu, page: PageId, request: SpteRequest, oldLo: nu
     const trusts = wasWritable && (trustsWritable === "always" || !request.canUnsync);
     if (trusts) marksDirty = trustsWritable === "always";
     else if (
-      mmu.shadow.indirectPages > 0 && needWriteProtect(mmu, asIdOf(mmu.pool.role[page]), gfn, request.canUnsync)
+      mmu.shadow.indirectPages > 0 &&
+      needWriteProtect(mmu, asIdOf(mmu.pool.role[page]), gfn, request.canUnsync, request.speculative)
     ) {
       protectedFromWrites = true;
       writable = false;

@@ -6,6 +6,7 @@ import { NO_PAGE } from "./page_pool.ts";
 import { directRole } from "./role.ts";
 import { dropTdpRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
+import { dropRoots } from "./shadow/previous_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, putRoot } from "./zap.ts";
@@ -34,9 +35,15 @@ export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
 export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.reloadRequested) {
     // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS (6.1) spares a root that is valid.
-    const frees = mmu.pageRules.validGeneration === "counted" || isObsoleteRoot(mmu, vcpu);
-    vcpu.reloadRequested = false;
-    if (frees) yield* freeRoot(mmu, vcpu);
+    const sparesValid = mmu.pageRules.validGeneration === "toggled";
+    if (keepsRoots(mmu, vcpu)) {
+      vcpu.reloadRequested = false;
+      yield* dropRoots(mmu, vcpu, sparesValid ? "obsolete" : "all");
+    } else {
+      const frees = !sparesValid || isObsoleteRoot(mmu, vcpu);
+      vcpu.reloadRequested = false;
+      if (frees) yield* freeRoot(mmu, vcpu);
+    }
     if (vcpu.nested !== undefined) yield* dropKeptRoots(mmu, vcpu.nested);
   }
   if (vcpu.syncRequested) {
@@ -80,7 +87,7 @@ export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
  */
 export function* changeAddressSpace(mmu: Mmu, vcpu: VcpuMmu, asId: number): Protocol<void> {
   if (vcpu.asId === asId) return;
-  yield* freeRoot(mmu, vcpu);
+  yield* freeAllRoots(mmu, vcpu);
   vcpu.asId = asId;
   vcpu.shadow?.enterAddressSpace(asId);
 }
@@ -105,4 +112,15 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   putRoot(mmu, root);
   commitZap(mmu);
   yield mmu.lock.leave;
+}
+
+/** Gives a vCPU's root back, and those that it keeps (`kvm_mmu_unload`). */
+export function* freeAllRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
+  if (keepsRoots(mmu, vcpu)) yield* dropRoots(mmu, vcpu, "all");
+  else yield* freeRoot(mmu, vcpu);
+}
+
+/** Whether a vCPU may have roots beside the one in use, for other values of CR3. */
+function keepsRoots(mmu: Mmu, vcpu: VcpuMmu): boolean {
+  return mmu.shadowRules.previousRoots > 0 && vcpu.shadow !== undefined && !vcpu.inL2;
 }

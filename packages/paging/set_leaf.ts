@@ -108,11 +108,13 @@ export function setLeaf(
   const hi = pool.hi(page, index);
   const changed = lo !== beforeLo || hi !== beforeHi;
   if (changed && mmu.trace.on) traceSetSpte(mmu, page, index, mapping.gfn, level);
-  if (protectedFromWrites) mmu.flushLocalTlb(vcpu);
+  if (protectedFromWrites && mmu.shadowRules.flushesAfterSync === "own") mmu.flushLocalTlb(vcpu);
   if (!wasMapped && mmu.isPresent(lo, hi)) {
     countMappings(mmu.stats, level, 1);
     if (level > 1) mmu.stats.largepages++;
-    if (!isDirect(pool.role[page])) rmapAdd(mmu, page, index, mapping.gfn, level);
+    if (!isDirect(pool.role[page])) rmapAdd(mmu, page, index, mapping.gfn, level, access);
+  } else if (wasMapped && !isDirect(pool.role[page])) {
+    mmu.shadow.setTranslation(page, index, mapping.gfn, access);
   }
   if (protectedFromWrites && writeFault) return RetPf.WRITE_PROTECTED;
   return changed ? RetPf.FIXED : RetPf.SPURIOUS;

@@ -20,3 +20,5 @@ export const FILL_MMIO_CACHE: Step = point("fill the vCPU's MMIO cache");
 export const STAMP_MMIO_SPTE: Step = point("read the generation and write the MMIO spte");
 /** The guest's own page tables are about to be walked, and accessed and dirty bits set in them. */
 export const WALK_GUEST_TABLES: Step = point("walk the guest's page tables");
+/** Whether anything below the root may be out of date is about to be looked up without a lock. */
+export const LOOK_FOR_UNSYNC: Step = point("look whether the root must be synced");

@@ -9,7 +9,7 @@ import type { Mmu } from "./mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { RetPf } from "./ret_pf.ts";
 import type { Mapping } from "./set_leaf.ts";
-import { writesUpperTable } from "./shadow/shadow_page_fault.ts";
+import { writesUpperTable } from "./shadow/write_tracking.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE } from "./steps.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 

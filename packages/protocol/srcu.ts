@@ -69,6 +69,11 @@ export class Srcu {
     yield this.#waitForReaders;
   }
 
+  /** Whether the last grace period that began waits, or would have waited, for the section that the actor is inside. */
+  isWaitedFor(actor: number): boolean {
+    return this.#sideOf[actor] === 1 - this.#current;
+  }
+
   /** Folds the state of the domain into a hash, but for who reads. */
   hashInto(hasher: StateHasher): void {
     hasher.add(this.#current).add(this.#readers[0]).add(this.#readers[1]);

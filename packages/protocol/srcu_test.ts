@@ -65,6 +65,7 @@ Deno.test("Srcu.synchronize() waits for exactly the sections that were open when
       }
       if (waiting === undefined) continue;
       assertEquals(waiting.step.enabled(99), waiting.readers.size === 0);
+      for (const each of reading) assertEquals(srcu.isWaitedFor(each), waiting.readers.has(each));
       if (waiting.readers.size === 0) waiting = undefined;
     }
   }));

@@ -1,4 +1,4 @@
-import { SHADOW_BITS, SHADOW_BITS_4_10, type SpteBits } from "@mmu-lab/paging";
+import { SHADOW_BITS, SHADOW_BITS_4_10, SHADOW_BITS_6_1, type SpteBits } from "@mmu-lab/paging";
 
 /** Bit 2 of a nested entry: user mode may use it; all accesses of a guest count as user mode. Architecture (APM vol. 2, 15.25.5). */
 export const NPT_USER: number = 4;
@@ -16,7 +16,4 @@ export const NPT_BITS: SpteBits = { ...SHADOW_BITS, name: "NPT" };
 export const NPT_BITS_4_10: SpteBits = { ...SHADOW_BITS_4_10, name: "NPT" };
 
 /** The same in 6.1, which keeps bits 9 to 11 for itself (6.1 spte.h). */
-export const NPT_BITS_6_1: SpteBits = {
-  ...NPT_BITS_4_10,
-  software: { presentLo: 0x800, hostWritableLo: 0x200, hostWritableHi: 0, mmuWritableLo: 0x400, mmuWritableHi: 0 },
-};
+export const NPT_BITS_6_1: SpteBits = { ...SHADOW_BITS_6_1, name: "NPT" };

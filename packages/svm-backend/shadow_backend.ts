@@ -3,6 +3,7 @@ import {
   type Mmu,
   SHADOW_BITS,
   SHADOW_BITS_4_10,
+  SHADOW_BITS_6_1,
   type ShadowProcessor,
   type SpteBits,
   translateShadow,
@@ -40,7 +41,7 @@ class SvmShadowBackend implements HardwareBackend {
   readonly readModifyWrite: "write" | "read-then-write";
 
   constructor(readonly processor: SvmShadowProcessor, readonly kernel: NptKernel) {
-    this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_4_10;
+    this.bits = kernel === "3.11" ? SHADOW_BITS : kernel === "4.10" ? SHADOW_BITS_4_10 : SHADOW_BITS_6_1;
     this.maxPageLevel = processor.maxPageLevel;
     this.la57 = processor.la57 ?? false;
     this.readModifyWrite = processor.readModifyWrite;

@@ -5,6 +5,7 @@ import {
   type Mmu,
   mmuPageFault,
   SHADOW_BITS,
+  SHADOW_BITS_6_1,
   type ShadowProcessor,
   type SpteBits,
   translateShadow,
@@ -28,21 +29,25 @@ const PAGE_FAULT_INFO = 0x80000b0e;
  * VMX without EPT (`ept=0`): the processor's CR3 points to shadow tables, and every page fault is an exit.
  *
  * @param processor What the processor can do.
+ * @param kernel Whose sptes and tracepoints; those of 3.11 unless told.
  */
-export function vmxShadowBackend(processor: VmxShadowProcessor): HardwareBackend {
-  return new VmxShadowBackend(processor);
+export function vmxShadowBackend(processor: VmxShadowProcessor, kernel: "3.11" | "6.1" = "3.11"): HardwareBackend {
+  return new VmxShadowBackend(processor, kernel);
 }
 
 class VmxShadowBackend implements HardwareBackend {
   readonly name = "vmx shadow";
-  readonly bits: SpteBits = SHADOW_BITS;
+  readonly bits: SpteBits;
   readonly shadowsGuestTables = true;
+  readonly tracesInterruptionApart: boolean;
   readonly la57: boolean;
   readonly maxPageLevel: 1 | 2 | 3;
   readonly readModifyWrite = "write";
   readonly flushesLoadedVcpu = true;
 
-  constructor(readonly processor: VmxShadowProcessor) {
+  constructor(readonly processor: VmxShadowProcessor, kernel: "3.11" | "6.1") {
+    this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_6_1;
+    this.tracesInterruptionApart = kernel !== "3.11";
     this.maxPageLevel = processor.maxPageLevel;
     this.la57 = processor.la57 ?? false;
   }
@@ -63,13 +68,14 @@ class VmxShadowBackend implements HardwareBackend {
     exit.reason = EXIT_REASON_IO_INSTRUCTION;
     exit.info1 = outQualification(port);
     exit.info2 = 0;
+    contextOf(vcpu).exitErrorCode = 0;
   }
 
   /** The page fault's address and error code go to the MMU as they are (`handle_exception`, 3.11 vmx.c; facts sheet 3.6). */
   *handleExit(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
     const { info1 } = vcpu.exit;
     const errorCode = contextOf(vcpu).exitErrorCode;
-    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, 0, info1, highWord(info1), errorCode);
+    if (mmu.trace.on) mmu.trace.emit(KVM_PAGE_FAULT, vcpu.index, vcpu.rip, info1, highWord(info1), errorCode);
     return yield* mmuPageFault(mmu, vcpu, info1, errorCode);
   }
 }

@@ -6,10 +6,11 @@
  *
  * @module
  */
-import { auditBooks, EPT_4_LEVEL, GuestRole, isBadMemoryType } from "@mmu-lab/paging";
+import { auditBooks, auditTlbs, EPT_4_LEVEL, GuestRole, isBadMemoryType } from "@mmu-lab/paging";
 import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
 import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
+import { TableHistory } from "./table_history.ts";
 
 /** What to run. */
 export interface NestedRun {
@@ -41,12 +42,6 @@ const SHOWN = 30;
 /** Bits of an entry that a walk sets. */
 const WALK_BITS = 0x300n;
 
-/** An entry as it was. */
-interface Stale {
-  readonly value: bigint;
-  readonly until: number;
-}
-
 /** Where an access of L2 may lead, or the exit to L1 that it may be. */
 type Outcome = { readonly gfn: number } | { readonly exit: string };
 
@@ -54,7 +49,7 @@ type Outcome = { readonly gfn: number } | { readonly exit: string };
 export function runInL2(run: NestedRun): string | undefined {
   const world = new World(run);
   for (let i = 0; i < run.operations; i++) {
-    const wrong = world.step() ??
+    const wrong = world.step() ?? auditTlbs(world.vm.mmu)[0] ??
       (i % AUDIT_EVERY === 0 ? auditBooks(world.vm.mmu)[0] : undefined) ?? world.vm.mmu.warnings[0];
     if (wrong !== undefined) {
       return `${run.profile.name}, seed ${run.seed}, operation ${i}:\n${world.story.join("\n")}\n${wrong}`;
@@ -73,16 +68,13 @@ class World {
   /** Time of each vCPU's last flush of all EPTs, and of single ones by EPTP. */
   readonly #flushed = [0, 0];
   readonly #rootFlushed: [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
-  /** Entries as they were, by frame * WORDS + index, and as they are now. */
-  readonly #stale = new Map<number, Stale[]>();
-  readonly #now = new Map<number, bigint>();
+  readonly #tables: TableHistory;
   readonly #exchanges: { write: boolean; gpa: number }[] = [];
   /** Frame of the root of each vCPU's EPT, and the EPTP. */
   readonly #root = [1, 1];
   readonly #eptp = [0x101e, 0x101e];
   #place: number | undefined;
   #readOnly = false;
-  #clock = 1;
   #unique = 0;
   readonly #recent = [0, 1, 2, 3];
 
@@ -101,6 +93,8 @@ class World {
       },
       maxShadowPages: 64,
     });
+    const hvaOf = (gfn: number) => gfn < FRAMES ? HOST + gfn * 4096 : HOST + 0x1000000 + (gfn - this.#place!) * 4096;
+    this.#tables = new TableHistory(this.vm, { words: WORDS, walkBits: WALK_BITS, hvaOf });
     this.vm.createVcpu();
     this.vm.createVcpu();
     this.vm.memslot({ id: 0, gpa: 0, size: FRAMES * 4096, flags: 0, userspaceAddr: HOST });
@@ -118,8 +112,8 @@ class World {
       const eptp = this.#random(2) === 0 ? this.#eptp[vcpu] : undefined;
       this.#tell(`vCPU ${vcpu}: invept${eptp === undefined ? "" : ` of 0x${eptp.toString(16)}`}`);
       this.vm.invept(vcpu, eptp);
-      if (eptp === undefined) this.#flushed[vcpu] = this.#clock++;
-      else this.#rootFlushed[vcpu].set(eptp, this.#clock++);
+      if (eptp === undefined) this.#flushed[vcpu] = this.#tables.clock++;
+      else this.#rootFlushed[vcpu].set(eptp, this.#tables.clock++);
     } else if (dice < 955) {
       this.#toL1(vcpu);
       this.#root[vcpu] = this.#random(5) === 0 ? 1 + this.#random(FRAMES - 1) : ROOTS[this.#random(2)];
@@ -153,11 +147,11 @@ class World {
 
   /** Tables at first: 1, or 6, leads by 2 and 3 to 4 and 5. Table 4 maps frames 4, 5 and 6, and table 5 those above. */
   #layTables(): void {
-    for (const root of ROOTS) this.#poke(root, 0, 0x2007n);
-    this.#poke(2, 0, 0x3007n);
-    for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
-    for (const [i, frame] of [4, 5, 6, 10].entries()) this.#poke(4, i, BigInt(frame << 12) | 7n);
-    for (const [i, frame] of [3, 2, 1, 0xd0001].entries()) this.#poke(5, i, BigInt(frame) << 12n | 7n);
+    for (const root of ROOTS) this.#tables.poke(root, 0, 0x2007n);
+    this.#tables.poke(2, 0, 0x3007n);
+    for (const table of [4, 5]) this.#tables.poke(3, table - 4, BigInt(table << 12) | 7n);
+    for (const [i, frame] of [4, 5, 6, 10].entries()) this.#tables.poke(4, i, BigInt(frame << 12) | 7n);
+    for (const [i, frame] of [3, 2, 1, 0xd0001].entries()) this.#tables.poke(5, i, BigInt(frame) << 12n | 7n);
   }
 
   #changeSlot(): void {
@@ -184,8 +178,8 @@ class World {
 
   /** KVM has zapped everything, and every vCPU has flushed. */
   #allFlushed(): void {
-    this.#flushed.fill(this.#clock++);
-    this.#stale.clear();
+    this.#flushed.fill(this.#tables.clock++);
+    this.#tables.forget();
   }
 
   #accessOfL1(vcpu: number): string | undefined {
@@ -223,7 +217,7 @@ class World {
       if (exit !== undefined || "exit" in outcome) return "exit" in outcome && outcome.exit === exit;
       const isRam = this.#isRam(outcome.gfn, write);
       if (exchange !== undefined) return !isRam && exchange.gpa === outcome.gfn * 4096 + offset;
-      return isRam && (write ? same(after[i]!, stored) : before[i] === value || after[i] === value);
+      return isRam && (write ? this.#tables.same(after[i]!, stored) : before[i] === value || after[i] === value);
     });
     if (fits) return undefined;
     const got = exit ?? (exchange === undefined
@@ -238,7 +232,7 @@ class World {
   /** What the places that an access may lead to hold at an offset. */
   #contents(outcomes: readonly Outcome[], offset: number): (bigint | undefined)[] {
     return outcomes.map((outcome) =>
-      "exit" in outcome || !this.#isRam(outcome.gfn, false) ? undefined : this.#peek(outcome.gfn, offset / 8)
+      "exit" in outcome || !this.#isRam(outcome.gfn, false) ? undefined : this.#tables.peek(outcome.gfn, offset / 8)
     );
   }
 
@@ -261,8 +255,8 @@ class World {
       };
       if (!this.#isRam(table, false)) return exit("ept-violation", rights);
       const index = Math.floor(page / 512 ** (level - 1)) % 512;
-      const values = [{ value: this.#peek(table, index), now: isNow }];
-      for (const { value, until } of this.#stale.get(table * WORDS + index) ?? []) {
+      const values = [{ value: this.#tables.peek(table, index), now: isNow }];
+      for (const { value, until } of this.#tables.stale(table, index)) {
         if (until > since) values.push({ value, now: false });
       }
       for (const { value, now } of values) {
@@ -298,40 +292,10 @@ class World {
     return bits !== 0 || isBadMemoryType(this.#role, lo);
   }
 
-  /** Notes which entries have changed, but for the bits that walks set. */
   #noteChanges(): void {
     const frames = Array.from({ length: FRAMES }, (_, i) => i);
     if (this.#place !== undefined) for (let i = 0; i < SLOT_FRAMES; i++) frames.push(this.#place + i);
-    for (const frame of frames) {
-      for (let index = 0; index < WORDS; index++) {
-        const key = frame * WORDS + index;
-        const value = this.#peek(frame, index);
-        const was = this.#now.get(key);
-        this.#now.set(key, value);
-        if (was === undefined || same(was, value)) continue;
-        const kept = (this.#stale.get(key) ?? []).filter(({ until }) => until > Math.min(...this.#flushed));
-        kept.push({ value: was, until: this.#clock++ });
-        this.#stale.set(key, kept);
-      }
-    }
-    for (const key of this.#now.keys()) {
-      const frame = Math.floor(key / WORDS);
-      if (frame >= FRAMES && !this.#inSlot(frame)) this.#now.delete(key);
-    }
-  }
-
-  #words(gfn: number): Int32Array {
-    const hva = gfn < FRAMES ? HOST + gfn * 4096 : HOST + 0x1000000 + (gfn - this.#place!) * 4096;
-    return this.vm.host.words(this.vm.host.pfn(hva));
-  }
-
-  #peek(gfn: number, index: number): bigint {
-    const words = this.#words(gfn);
-    return BigInt(words[2 * index] >>> 0) | BigInt(words[2 * index + 1] >>> 0) << 32n;
-  }
-
-  #poke(frame: number, index: number, value: bigint): void {
-    this.vm.writeHost(HOST + frame * 4096 + 8 * index, value);
+    this.#tables.note(frames, false, Math.min(...this.#flushed));
   }
 
   /** An entry as L1 may write it: a table, memory, a device, sometimes large, sometimes wrong. */
@@ -364,11 +328,6 @@ class World {
     this.story.push(what);
     if (this.story.length > SHOWN) this.story.shift();
   }
-}
-
-/** Whether two entries are the same but for the bits that walks set. */
-function same(a: bigint, b: bigint): boolean {
-  return (a | WALK_BITS) === (b | WALK_BITS);
 }
 
 function deviceWord(gpa: number): bigint {

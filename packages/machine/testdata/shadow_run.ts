@@ -19,9 +19,10 @@ import {
   PAGING_5_LEVEL,
   type PagingState,
 } from "@mmu-lab/paging";
-import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
+import { type RandomBelow, run, seededRandom } from "@mmu-lab/protocol";
 import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
+import { TableHistory } from "./table_history.ts";
 
 /** What to run. */
 export interface ShadowRun {
@@ -59,14 +60,6 @@ const CHANGED_BITS = [1n, 2n, 4n] as const;
 /** Bits of an entry that a walk sets. */
 const WALK_BITS = 0x60n;
 
-/** An entry as it was. */
-interface Stale {
-  readonly value: bigint;
-  readonly until: number;
-  /** Written over by the program, of which KVM does not know. */
-  readonly byHost: boolean;
-}
-
 /** Where an access may lead, or the fault it may be. */
 interface Outcome {
   readonly gfn?: number;
@@ -103,14 +96,11 @@ class World {
   /** Time of each vCPU's last flush of everything, and of single pages. */
   readonly #flushed = [0, 0];
   readonly #pageFlushed: [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
-  /** Entries as they were, by frame * WORDS + index, and as they are now. */
-  readonly #stale = new Map<number, Stale[]>();
-  readonly #now = new Map<number, bigint>();
+  readonly #tables: TableHistory;
   /** What the access asked of devices: addresses. */
   readonly #exchanges: number[] = [];
   #place: number | undefined;
   #readOnly = false;
-  #clock = 1;
   #unique = 0;
   readonly #recent = [0, 1, 2, 3];
 
@@ -134,6 +124,8 @@ class World {
       hostMemory: [{ hva: SLOT_HOST, size: SLOT_FRAMES * 4096, pages: "hugetlb-2m" }],
       maxShadowPages: 64,
     });
+    const hvaOf = (gfn: number) => gfn < FRAMES ? HOST + gfn * 4096 : SLOT_HOST + (gfn - this.#place!) * 4096;
+    this.#tables = new TableHistory(this.vm, { words: WORDS, walkBits: WALK_BITS, hvaOf });
     this.vm.createVcpu();
     this.vm.createVcpu();
     this.vm.memslot({ id: 0, gpa: 0, size: FRAMES * 4096, flags: 0, userspaceAddr: HOST });
@@ -149,7 +141,7 @@ class World {
       const page = this.#pageNumber();
       this.#tell(`vCPU ${vcpu}: invlpg page 0x${page.toString(16)}`);
       this.vm.invlpg(vcpu, linearAddress(page, 0));
-      this.#pageFlushed[vcpu].set(page, this.#clock++);
+      this.#pageFlushed[vcpu].set(page, this.#tables.clock++);
       if (this.#remembers(vcpu, page)) return "INVLPG leaves a translation of the page in the TLB";
     } else if (dice < 945) {
       const dice = this.#random(6);
@@ -157,7 +149,7 @@ class World {
       this.#tell(`vCPU ${vcpu}: CR3 = frame ${frame}`);
       this.vm.loadCr3(vcpu, frame * 4096);
       this.#cr3[vcpu] = frame;
-      this.#flushed[vcpu] = this.#clock++;
+      this.#flushed[vcpu] = this.#tables.clock++;
       if (this.#remembers(vcpu)) return "a load of CR3 leaves translations in the TLB";
     } else if (dice < 955) {
       this.#user[vcpu] = !this.#user[vcpu];
@@ -172,7 +164,7 @@ class World {
       const [frame, index, entry] = [1 + this.#random(6), this.#random(WORDS), this.#entry()];
       if (this.#isUpperTable(frame)) return undefined;
       this.#tell(`program: frame ${frame}[${index}] = 0x${entry.toString(16)}`);
-      this.#poke(frame, index, entry);
+      this.#tables.poke(frame, index, entry);
       this.#noteChanges(true);
     }
     return undefined;
@@ -202,9 +194,16 @@ class World {
     this.#tell("program: repairs the tables");
     this.#layTables();
     this.#noteChanges(true);
-    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
-    this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
+    if (this.#slotZapsAll) {
+      this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
+      this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0, flags: 0, userspaceAddr: 0 });
+    } else run(this.vm.execution, this.vm.control.zapAll(), this.vm.updater);
     this.#allFlushed();
+  }
+
+  /** Whether everything is zapped when a slot goes, so that nothing stale is left. */
+  get #slotZapsAll(): boolean {
+    return this.vm.profile.flushSlot !== "slot-range";
   }
 
   /**
@@ -213,12 +212,12 @@ class World {
    * above.
    */
   #layTables(): void {
-    for (const root of [1, 6]) { for (const index of [0, 511]) this.#poke(root, index, this.#levels === 5 ? 0xb007n : 0x2007n); }
-    if (this.#levels === 5) this.#poke(11, 0, 0x2007n);
-    this.#poke(2, 0, 0x3007n);
-    for (const table of [4, 5]) this.#poke(3, table - 4, BigInt(table << 12) | 7n);
-    for (const [i, frame] of [4, 5, 6, 10].entries()) this.#poke(4, i, BigInt(frame << 12) | 7n);
-    for (const [i, frame] of [3, 2, 1, 7].entries()) this.#poke(5, i, BigInt(frame << 12) | 7n);
+    for (const root of [1, 6]) { for (const index of [0, 511]) this.#tables.poke(root, index, this.#levels === 5 ? 0xb007n : 0x2007n); }
+    if (this.#levels === 5) this.#tables.poke(11, 0, 0x2007n);
+    this.#tables.poke(2, 0, 0x3007n);
+    for (const table of [4, 5]) this.#tables.poke(3, table - 4, BigInt(table << 12) | 7n);
+    for (const [i, frame] of [4, 5, 6, 10].entries()) this.#tables.poke(4, i, BigInt(frame << 12) | 7n);
+    for (const [i, frame] of [3, 2, 1, 7].entries()) this.#tables.poke(5, i, BigInt(frame << 12) | 7n);
   }
 
   #changeSlot(): void {
@@ -234,12 +233,12 @@ class World {
       this.#place = place;
       this.#tell(`slot 1 moves to gfn 0x${this.#place.toString(16)}`);
       this.#setSlot(this.#place, SLOT_FRAMES);
-      this.#allFlushed();
+      if (this.#slotZapsAll) this.#allFlushed();
     } else {
       this.#tell("slot 1 goes");
       this.#setSlot(this.#place, 0);
       this.#place = undefined;
-      this.#allFlushed();
+      if (this.#slotZapsAll) this.#allFlushed();
     }
     this.#noteChanges(false);
   }
@@ -251,8 +250,8 @@ class World {
 
   /** KVM has zapped everything, and every vCPU has flushed. */
   #allFlushed(): void {
-    this.#flushed.fill(this.#clock++);
-    this.#stale.clear();
+    this.#flushed.fill(this.#tables.clock++);
+    this.#tables.forget();
   }
 
   #access(vcpu: number): string | undefined {
@@ -290,7 +289,7 @@ class World {
       if (!this.#isRam(gfn, write)) return false;
       const shift = 8n * BigInt(offset % 8);
       const [was, is] = [before[i]!, after[i]!].map((word) => BigInt.asUintN(8 * size, word >> shift));
-      return write ? same(is << shift, stored << shift) : was === value || is === value;
+      return write ? this.#tables.same(is << shift, stored << shift) : was === value || is === value;
     });
     if (fits) return undefined;
     const expected = allowed.map(({ gfn, fault }, i) =>
@@ -302,7 +301,7 @@ class World {
   /** What the places that an access may lead to hold at an offset. */
   #contents(outcomes: readonly Outcome[], offset: number): (bigint | undefined)[] {
     return outcomes.map(({ gfn }) =>
-      gfn === undefined || !this.#isRam(gfn, false) ? undefined : this.#peek(gfn, Math.floor(offset / 8))
+      gfn === undefined || !this.#isRam(gfn, false) ? undefined : this.#tables.peek(gfn, Math.floor(offset / 8))
     );
   }
 
@@ -325,10 +324,9 @@ class World {
       };
       if (!(table < FRAMES || (this.#inSlot(table) && (!this.#readOnly || this.#readsReadOnly)))) return fault(0);
       const index = Math.floor(page / 512 ** (level - 1)) % 512;
-      const key = table * WORDS + index;
-      const current = this.#peek(table, index);
+      const current = this.#tables.peek(table, index);
       const values = [{ value: current, now: true }];
-      for (const { value, until, byHost } of index < WORDS ? this.#stale.get(key) ?? [] : []) {
+      for (const { value, until, byHost } of this.#tables.stale(table, index)) {
         if (byHost || until > since) values.push({ value, now: false });
       }
       for (const { value, now } of values) {
@@ -364,42 +362,10 @@ class World {
     return outcomes;
   }
 
-  /** Notes which entries have changed, but for the bits that walks set. */
   #noteChanges(byHost: boolean): void {
     const frames = Array.from({ length: FRAMES }, (_, i) => i);
     if (this.#place !== undefined) for (let i = 0; i < USED_FRAMES; i++) frames.push(this.#place + i);
-    for (const frame of frames) {
-      for (let index = 0; index < WORDS; index++) {
-        const key = frame * WORDS + index;
-        const value = this.#peek(frame, index);
-        const was = this.#now.get(key);
-        this.#now.set(key, value);
-        if (was === undefined || same(was, value)) continue;
-        const known = this.#stale.get(key) ?? [];
-        const kept = known.filter((old) => old.byHost || old.until > Math.min(...this.#flushed));
-        kept.push({ value: was, until: this.#clock++, byHost });
-        this.#stale.set(key, kept);
-      }
-    }
-    for (const key of this.#now.keys()) {
-      const frame = Math.floor(key / WORDS);
-      if (frame >= FRAMES && !this.#inSlot(frame)) this.#now.delete(key);
-    }
-  }
-
-  #words(gfn: number): Int32Array {
-    const inFirst = gfn < FRAMES;
-    const hva = inFirst ? HOST + gfn * 4096 : SLOT_HOST + (gfn - this.#place!) * 4096;
-    return this.vm.host.words(this.vm.host.pfn(hva));
-  }
-
-  #peek(gfn: number, index: number): bigint {
-    const words = this.#words(gfn);
-    return BigInt(words[2 * index] >>> 0) | BigInt(words[2 * index + 1] >>> 0) << 32n;
-  }
-
-  #poke(frame: number, index: number, value: bigint): void {
-    this.vm.writeHost(HOST + frame * 4096 + 8 * index, value);
+    this.#tables.note(frames, byHost, Math.min(...this.#flushed));
   }
 
   /** An entry as a guest may write it: a table, memory, a device, sometimes large, sometimes wrong. */
@@ -439,10 +405,5 @@ class World {
     this.story.push(what);
     if (this.story.length > SHOWN) this.story.shift();
   }
-}
-
-/** Whether two entries are the same but for the bits that walks set. */
-function same(a: bigint, b: bigint): boolean {
-  return (a | WALK_BITS) === (b | WALK_BITS);
 }
 

@@ -1,8 +1,10 @@
+import type { Gfn } from "@mmu-lab/memslots";
 import { gpteChanged, tableAccess } from "../guest/gpte_changed.ts";
+import { adjustMapping } from "../adjust_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
+import { NO_PAGE, type PageId } from "../page_pool.ts";
 import { RetPf, type RetPfResult } from "../ret_pf.ts";
-import { accessOf, directShadowRole } from "../role.ts";
+import { accessOf, directShadowRole, type Role } from "../role.ts";
 import { linkPage, type Mapping, setLeaf } from "../set_leaf.ts";
 import { entryIndex } from "../shadow_walk.ts";
 import { SPTE_LARGE } from "../spte_bits.ts";
@@ -13,15 +15,18 @@ import { contextOf } from "./context_of.ts";
 import { getShadowPage, tableRole } from "./get_shadow_page.ts";
 import { prefetchNeighbours } from "./prefetch_gptes.ts";
 import { beginShadowWalk } from "./shadow_roots.ts";
+import { syncSomeChildren } from "./sync_page.ts";
 import { markUnsync } from "./unsync.ts";
 
 /**
  * Maps what the last walk of the guest's tables found: shadows the tables that miss, and writes the leaf (`FNAME(fetch)`,
- * 3.11 paging_tmpl.h; facts sheet 3.5). If the guest has changed an entry meanwhile, nothing is mapped, and the guest
+ * 3.11 and 6.1 paging_tmpl.h; facts sheet 3.5). If the guest has changed an entry meanwhile, nothing is mapped, and the guest
  * tries again. Under `mmu_lock`.
  *
  * @param page Linear page number of the fault. @param mapping Where it leads, and at which level it may be mapped.
  * @param access What the walk allows. @param writeFault Whether the access is a write.
+ * @param largest The largest level that will do, if the level is to be chosen once the guest's tables are shadowed (5.6 on);
+ * 0 if it is chosen.
  * @returns What became of the fault, see `setLeaf`; `RETRY` if nothing is mapped.
  */
 export function fetchMapping(
@@ -31,6 +36,7 @@ export function fetchMapping(
   mapping: Mapping,
   access: number,
   writeFault: boolean,
+  largest: number = 0,
 ): RetPfResult {
   const { walk, walker, base } = contextOf(vcpu);
   const { shadow } = mmu;
@@ -42,38 +48,55 @@ export function fetchMapping(
   for (; level > walker.level; level--) {
     const index = entryIndex(page, level);
     shadow.floods.delete(table);
-    dropLargeSpte(mmu, table, index);
-    if (isPresentAt(mmu, table, index)) {
-      if (gpteChanged(walk, walker, level - 1)) return RetPf.RETRY;
-    } else {
-      const role = tableRole(vcpu, page, level - 1, tableAccess(walk, walker, level - 1));
-      const child = getShadowPage(mmu, vcpu, walker.tableGfn(level - 1), role);
-      // That the table is write-protected now is why its entry must be looked at again.
-      if (gpteChanged(walk, walker, level - 1)) return RetPf.RETRY;
-      link(mmu, table, index, child);
-    }
+    const gfn = walker.tableGfn(level - 1);
+    const role = tableRole(vcpu, page, level - 1, tableAccess(walk, walker, level - 1));
+    const child = isLinked(mmu, table, index, gfn, role) ? NO_PAGE : getShadowPage(mmu, vcpu, gfn, role);
+    if (child !== NO_PAGE && !syncBeforeLink(mmu, vcpu, child)) return RetPf.RETRY;
+    // That the table is write-protected now is why its entry must be looked at again.
+    if (gpteChanged(walk, walker, level - 1)) return RetPf.RETRY;
+    if (child !== NO_PAGE) link(mmu, table, index, child);
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
   }
+  if (largest > 0) adjustMapping(mmu, mapping, largest);
   for (; level > mapping.level; level--) {
     const index = entryIndex(page, level);
     shadow.floods.delete(table);
     unlinkOtherAccess(mmu, table, index, access);
-    dropLargeSpte(mmu, table, index);
-    if (!isPresentAt(mmu, table, index)) {
-      const gfn = mapping.gfn - (mapping.gfn % 512 ** (level - 1));
-      link(mmu, table, index, getShadowPage(mmu, vcpu, gfn, directShadowRole(base, level - 1, access)));
-    }
+    const gfn = mapping.gfn - (mapping.gfn % 512 ** (level - 1));
+    const role = directShadowRole(base, level - 1, access);
+    if (!isLinked(mmu, table, index, gfn, role)) link(mmu, table, index, getShadowPage(mmu, vcpu, gfn, role));
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
   }
   const index = entryIndex(page, level);
   shadow.floods.delete(table);
   const result = setLeaf(mmu, vcpu, table, index, mapping, level, access, false, writeFault);
-  prefetchNeighbours(mmu, vcpu, table, index);
+  if (result !== RetPf.SPURIOUS || mmu.faultRules.handler !== "common") prefetchNeighbours(mmu, vcpu, table, index);
   return result;
 }
 
-function isPresentAt(mmu: Mmu, page: PageId, index: number): boolean {
-  return mmu.isPresent(mmu.pool.lo(page, index), mmu.pool.hi(page, index));
+/**
+ * Whether an entry links a table that will do. A large mapping goes at once where kernels do not ask which table it is
+ * (`drop_large_spte`), and else when another takes its place.
+ */
+function isLinked(mmu: Mmu, page: PageId, index: number, gfn: Gfn, role: Role): boolean {
+  const { pool } = mmu;
+  const lo = pool.lo(page, index);
+  const hi = pool.hi(page, index);
+  const isTable = mmu.isPresent(lo, hi) && (lo & SPTE_LARGE) === 0;
+  if (mmu.shadowRules.linkedTable === "any") {
+    dropLargeSpte(mmu, page, index);
+    return isTable;
+  }
+  return isTable && pool.gfn[mmu.childOf(lo, hi)] === gfn && pool.role[mmu.childOf(lo, hi)] === role;
+}
+
+/** Brings pages below a page that is about to be linked up to date, if this kernel does; whether that is done. */
+function syncBeforeLink(mmu: Mmu, vcpu: VcpuMmu, child: PageId): boolean {
+  if (mmu.shadowRules.syncOfChildren !== "before-link" || !mmu.shadow.unsyncChildren.has(child)) return true;
+  if (!syncSomeChildren(mmu, vcpu, child)) return true;
+  // The lock would be given up, which must not be here: what is left is done before the guest runs on.
+  vcpu.syncRequested = true;
+  return false;
 }
 
 /** Links a table, and tells the pages above if something below it may be out of date. */
@@ -84,7 +107,8 @@ function link(mmu: Mmu, page: PageId, index: number, child: PageId): void {
 
 /** Drops a large mapping where a table is wanted (`drop_large_spte`). */
 function dropLargeSpte(mmu: Mmu, page: PageId, index: number): void {
-  if (!isPresentAt(mmu, page, index) || (mmu.pool.lo(page, index) & SPTE_LARGE) === 0) return;
+  const lo = mmu.pool.lo(page, index);
+  if (!mmu.isPresent(lo, mmu.pool.hi(page, index)) || (lo & SPTE_LARGE) === 0) return;
   dropSpte(mmu, page, index);
   mmu.stats.largepages--;
   mmu.flushRemoteTlbs();
@@ -98,6 +122,6 @@ function unlinkOtherAccess(mmu: Mmu, page: PageId, index: number, access: number
   const child = mmu.childOf(lo, hi);
   if (accessOf(mmu.pool.role[child]) === access) return;
   removeParent(mmu, child, page * 512 + index);
-  mmu.setSpte(page, index, 0, 0);
+  mmu.clearSpte(page, index);
   mmu.flushRemoteTlbs();
 }

@@ -1,14 +1,16 @@
+import type { Gfn } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { pfnOfLanes } from "@mmu-lab/spte-encoding";
+import { addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { hasFourByteGptes, levelOf, quadrantOf, sameFormat, sameMode } from "../role.ts";
+import { hasFourByteGptes, levelOf, quadrantOf, type Role, sameFormat, sameMode } from "../role.ts";
 import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { commitZap, dropSpte, prepareZap, removeParent } from "../zap.ts";
 import { prefetchGpte } from "./prefetch_gptes.ts";
 import { Gpte, readGpte } from "./sync_page.ts";
+import type { ShadowContext } from "./shadow_context.ts";
 import { isValidIndirect } from "./unsync.ts";
 
 /** Writes to a table above level 1, without use between them, that show it is no table any more. */
@@ -19,7 +21,7 @@ const gpte = new Gpte();
 /**
  * Takes note of a write to guest memory by the emulator, which is how KVM sees a guest change a write-protected table
  * (`kvm_mmu_pte_write`, 3.11; facts sheet 6.6). Entries that the write touches are dropped, one of level 1 is set anew at
- * once; a page that is written askew, or too often, is zapped. Takes `mmu_lock`.
+ * once, by old kernels; a page that is written askew, or too often, is zapped. Takes `mmu_lock`.
  *
  * @param gpa Where the first byte was written; it has been written already. @param bytes How many, within one page.
  */
@@ -32,7 +34,7 @@ export function* pteWrite(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): 
 }
 
 function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void {
-  const { pool } = mmu;
+  const { pool, shadowRules } = mmu;
   const { shadow: context } = vcpu;
   const gfn = Math.floor(gpa / 4096);
   let offset = gpa % 4096;
@@ -43,8 +45,9 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
     offset &= ~7;
     length = 8;
   }
+  const written = context !== undefined && (length === 4 || length === 8) &&
+    isNonZero(context, gfn, offset, length);
   mmu.stats.mmu_pte_write++;
-  const agrees = mmu.shadowRules.setsAnew === "same-mode" ? sameMode : sameFormat;
   let shadowed = 0;
   let zapped = false;
   let remote = false;
@@ -59,16 +62,14 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
     }
     const first = firstEntry(mmu, page, offset);
     if (first < 0) continue;
-    local = true;
+    local = shadowRules.setsAnew !== "never";
     const entries = hasFourByteGptes(pool.role[page]) && levelOf(pool.role[page]) === 2 ? 2 : 1;
     for (let index = first; index < first + entries; index++) {
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
       zapSpte(mmu, page, index);
       // Where nothing is shadowed for the writer, there is nobody who could read the entry (nonpaging_update_pte).
-      if (context !== undefined && (length === 8 || length === 4) && agrees(pool.role[page], context.base)) {
-        setAnew(mmu, vcpu, page, index);
-      }
+      if (written) noteWritten(mmu, vcpu, context.base, page, index);
       if (needsRemoteFlush(mmu, page, index, lo, hi)) remote = true;
     }
   }
@@ -79,15 +80,25 @@ function writeTracked(mmu: Mmu, vcpu: VcpuMmu, gpa: number, bytes: number): void
   commitZap(mmu);
 }
 
-/** Sets an entry of level 1 to what the guest has written (`mmu_pte_write_new_pte`). */
-function setAnew(mmu: Mmu, vcpu: VcpuMmu, page: PageId, index: number): void {
-  if (!readGpte(mmu, vcpu, page, index, gpte) || (gpte.lo | gpte.hi) === 0) return;
-  if (levelOf(mmu.pool.role[page]) > 1) {
-    mmu.stats.mmu_pde_zapped++;
-    return;
+/** Whether what lies at an offset of a table is not all zero, now that it has been written. */
+function isNonZero({ walk: { tables } }: ShadowContext, gfn: Gfn, offset: number, bytes: number): boolean {
+  const table = tables.find(addressLo(gfn), addressHi(gfn));
+  // An entry that is written askew is none: its page goes.
+  if (table < 0 || offset % 4 !== 0 || offset + bytes > 4096) return false;
+  const at = table + offset / 4;
+  return (tables.lanes[at] | (bytes === 8 ? tables.lanes[at + 1] : 0)) !== 0;
+}
+
+/** Sets an entry of level 1 to what the guest has written, if this kernel does (`mmu_pte_write_new_pte`); counts others. */
+function noteWritten(mmu: Mmu, vcpu: VcpuMmu, base: Role, page: PageId, index: number): void {
+  const { setsAnew } = mmu.shadowRules;
+  const role = mmu.pool.role[page];
+  if (setsAnew !== "never" && !(setsAnew === "same-mode" ? sameMode : sameFormat)(role, base)) return;
+  if (levelOf(role) > 1) mmu.stats.mmu_pde_zapped++;
+  else if (setsAnew !== "never" && readGpte(mmu, vcpu, page, index, gpte)) {
+    mmu.stats.mmu_pte_updated++;
+    prefetchGpte(mmu, vcpu, page, index, gpte, false);
   }
-  mmu.stats.mmu_pte_updated++;
-  prefetchGpte(mmu, vcpu, page, index, gpte, false);
 }
 
 /** Whether a write does not look like one of an entry (`detect_write_misaligned`). */
@@ -120,15 +131,15 @@ export function zapSpte(mmu: Mmu, page: PageId, index: number): boolean {
   const { pool } = mmu;
   const lo = pool.lo(page, index);
   const hi = pool.hi(page, index);
-  if ((lo | hi) === 0) return false;
+  if (pool.isEmpty(lo, hi)) return false;
   mmu.counters.counts[Work.sptesWritten]++;
   if (!mmu.isPresent(lo, hi)) {
-    mmu.setSpte(page, index, 0, 0);
+    mmu.clearSpte(page, index);
     return false;
   }
   if (levelOf(pool.role[page]) > 1 && (lo & SPTE_LARGE) === 0) {
     removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
-    mmu.setSpte(page, index, 0, 0);
+    mmu.clearSpte(page, index);
   } else {
     dropSpte(mmu, page, index);
     if (levelOf(pool.role[page]) > 1) mmu.stats.largepages--;

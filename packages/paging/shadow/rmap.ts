@@ -17,11 +17,11 @@ import { rmapKey } from "./shadow_books.ts";
 const RECYCLE_THRESHOLD = 1000;
 
 /** Notes that an entry of an indirect page now maps a frame (`rmap_add` and `rmap_recycle`). Under `mmu_lock`. */
-export function rmapAdd(mmu: Mmu, page: PageId, index: number, gfn: Gfn, level: number): void {
+export function rmapAdd(mmu: Mmu, page: PageId, index: number, gfn: Gfn, level: number, access: number): void {
   const { shadow } = mmu;
   const key = rmapKey(gfn, level);
   const sptes = shadow.rmap.get(key);
-  shadow.setGfn(page, index, gfn);
+  shadow.setTranslation(page, index, gfn, access);
   const spte = page * 512 + index;
   if (sptes === undefined) shadow.rmap.set(key, [spte]);
   else if (sptes.push(spte) > RECYCLE_THRESHOLD) {

@@ -16,3 +16,9 @@ export const SHADOW_BITS: SpteBits = {
 
 /** The same in 4.10, which sets the dirty bit of what may be written (`set_spte`, 4.10 mmu.c). */
 export const SHADOW_BITS_4_10: SpteBits = { ...SHADOW_BITS, dirtyIfWritable: SHADOW_BITS.dirty };
+
+/** The same in 6.1, which keeps bits 9 to 11 for itself (6.1 spte.h). */
+export const SHADOW_BITS_6_1: SpteBits = {
+  ...SHADOW_BITS_4_10,
+  software: { presentLo: 0x800, hostWritableLo: 0x200, hostWritableHi: 0, mmuWritableLo: 0x400, mmuWritableHi: 0 },
+};

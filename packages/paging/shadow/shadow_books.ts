@@ -32,15 +32,23 @@ export class ShadowBooks {
   tlbsDirty = false;
   /** The frame that each entry of an indirect page maps (`gfns`); 512 a page, kept when the page is freed. */
   readonly #gfns: Float64Array[] = [];
+  /** What the guest allows there: exec 1, write 2, user 4 (`shadowed_translation`, 6.1, has both). */
+  readonly #accesses: Uint8Array[] = [];
 
   /** The frame that an entry of an indirect page maps. It means something only while the entry is a present leaf. */
   gfnOf(page: PageId, index: number): Gfn {
     return this.#gfns[page]?.[index] ?? 0;
   }
 
-  /** Notes the frame that an entry maps. */
-  setGfn(page: PageId, index: number, gfn: Gfn): void {
+  /** What the guest allows where an entry of an indirect page maps: exec 1, write 2, user 4. */
+  accessAt(page: PageId, index: number): number {
+    return this.#accesses[page]?.[index] ?? 0;
+  }
+
+  /** Notes the frame that an entry maps, and what the guest allows there. */
+  setTranslation(page: PageId, index: number, gfn: Gfn, access: number): void {
     (this.#gfns[page] ??= new Float64Array(512))[index] = gfn;
+    (this.#accesses[page] ??= new Uint8Array(512))[index] = access;
   }
 
   /** Notes that the guest table in a frame is shadowed by a page of a role, once more (`account_shadowed`). */

@@ -7,6 +7,8 @@ import { WalkMmu } from "../guest/walk_mmu.ts";
 import type { GuestWalkRules } from "../guest/walk_rules.ts";
 import { NO_PAGE } from "../page_pool.ts";
 import { baseRole, type Role } from "../role.ts";
+import type { PreviousRoot } from "./previous_roots.ts";
+import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow_rules.ts";
 
 /** What a {@linkcode ShadowContext} is put together from. */
 export interface ShadowContextParts {
@@ -22,6 +24,8 @@ export interface ShadowContextParts {
   readonly trace: TraceSink;
   /** The vCPU's number. */
   readonly vcpu: number;
+  /** How this kernel shadows guest tables; as 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
 }
 
 /**
@@ -35,6 +39,8 @@ export class ShadowContext {
   readonly walker: GuestWalker = new GuestWalker();
   /** The roots of a guest that is not in long mode, one for each GiB (`pae_root`). */
   readonly paeRoots: Int32Array = new Int32Array(4).fill(NO_PAGE);
+  /** Roots of other CR3s that it keeps. */
+  readonly previousRoots: PreviousRoot[];
   /** Whether the guest runs in user mode (CPL 3). */
   userMode = false;
   /** VMX: the error code of the last page fault that was an exit (the interruption error code). */
@@ -46,14 +52,18 @@ export class ShadowContext {
   #paging: PagingState;
   #asId = 0;
   readonly #rules: GuestWalkRules;
+  readonly #forcesNx: boolean;
 
   /** Makes one whose CR3 is 0. */
   constructor(parts: ShadowContextParts) {
+    const { forcesNx, previousRoots } = parts.shadowRules ?? SHADOW_RULES_3_11;
     this.#rules = parts.rules;
+    this.#forcesNx = forcesNx;
+    this.previousRoots = Array.from({ length: previousRoots }, () => ({ page: NO_PAGE, lo: 0, hi: 0 }));
     this.#paging = parts.paging;
     const role = GuestRole.ofPaging(parts.paging, parts.rules);
     this.walk = new WalkMmu({ ...parts, role });
-    this.base = baseOf(parts.paging, 0);
+    this.base = this.#baseOf(parts.paging);
   }
 
   /** The guest's paging. The vCPU's roots must go when it changes; see `changePaging`. */
@@ -64,13 +74,13 @@ export class ShadowContext {
   set paging(paging: PagingState) {
     this.#paging = paging;
     this.walk.role = GuestRole.ofPaging(paging, this.#rules);
-    this.base = baseOf(paging, this.#asId);
+    this.base = this.#baseOf(paging);
   }
 
   /** The vCPU goes to another address space. Its roots must go with that; see `changeAddressSpace`. */
   enterAddressSpace(asId: number): void {
     this.#asId = asId;
-    this.base = baseOf(this.#paging, asId);
+    this.base = this.#baseOf(this.#paging);
   }
 
   /**
@@ -108,15 +118,15 @@ export class ShadowContext {
     const { rootLevel } = this.#paging.format;
     return rootLevel === 5 ? 5 : rootLevel === 4 ? 4 : 3;
   }
-}
 
-function baseOf(paging: PagingState, asId: number): Role {
-  return baseRole({
-    fourByteGptes: paging.format.entryBytes === 4,
-    eferNx: paging.eferNx === true,
-    cr0Wp: paging.cr0Wp === true,
-    smepAndNotWp: paging.cr4Smep === true && paging.cr0Wp !== true,
-    smapAndNotWp: paging.cr4Smap === true && paging.cr0Wp !== true,
-    asId,
-  });
+  #baseOf(paging: PagingState): Role {
+    return baseRole({
+      fourByteGptes: paging.format.entryBytes === 4,
+      eferNx: this.#forcesNx || paging.eferNx === true,
+      cr0Wp: paging.cr0Wp === true,
+      smepAndNotWp: paging.cr4Smep === true && paging.cr0Wp !== true,
+      smapAndNotWp: paging.cr4Smap === true && paging.cr0Wp !== true,
+      asId: this.#asId,
+    });
+  }
 }

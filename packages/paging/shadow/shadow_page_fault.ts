@@ -1,8 +1,6 @@
-import { type Gfn, hashSlot } from "@mmu-lab/memslots";
+import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { makePagesAvailable } from "../get_page.ts";
-import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
 import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
@@ -10,19 +8,14 @@ import type { Mmu } from "../mmu.ts";
 import { highWord, linearPage } from "../linear_address.ts";
 import { RetPf } from "../ret_pf.ts";
 import type { Mapping } from "../set_leaf.ts";
-import { PFERR_PRESENT, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
-import { entryIndex } from "../shadow_walk.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
-import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { fetchMapping } from "./fetch.ts";
+import { accessWithoutWp, isSelfChange, observeWalk } from "./guest_mapping.ts";
 import { injectPageFault } from "./inject_page_fault.ts";
-import type { ShadowContext } from "./shadow_context.ts";
-import { beginShadowWalk } from "./shadow_roots.ts";
-
-const WRITE_TO_PRESENT = PFERR_WRITE | PFERR_PRESENT;
+import { clearFloods, writesUpperTable } from "./write_tracking.ts";
 
 /**
  * The page fault of a guest whose tables are shadowed (`FNAME(page_fault)`, 3.11 paging_tmpl.h; facts sheet 3.5).
@@ -43,13 +36,13 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   yield WALK_GUEST_TABLES;
   const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
   if (!walkAddr(context.walk, walker, gva | 0, highWord(gva), asked)) {
-    injectPageFault(mmu, vcpu);
+    yield* injectPageFault(mmu, vcpu);
     return 0;
   }
   if (mmu.execution.keepsObservations) observeWalk(mmu, walker);
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
-  if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode)) {
+  if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode & ~PFERR_RSVD)) {
     clearFloods(mmu, vcpu, linearPage(gva));
     return 1;
   }
@@ -84,11 +77,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     mapping.slot = slot;
     mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
     mapping.writable = !isReadOnly(slot);
-    // A supervisor may write what is write-protected; an MMIO spte must not say so, for it would hold for all.
-    if (write && (access & ACC_WRITE) === 0 && context.paging.cr0Wp !== true && !user) {
-      access = (access | ACC_WRITE) & ~ACC_USER;
-      if (context.paging.cr4Smep === true) access &= ~ACC_EXEC;
-    }
+    access = accessWithoutWp(context, write, user);
   }
   yield mapping.slot === undefined ? mmu.lock.enter : mmu.lock.acquire;
   makePagesAvailable(mmu);
@@ -98,48 +87,4 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
   return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
-}
-
-/** Whether a fault is for a write to a table that is tracked (`page_fault_handle_page_track`, 4.10 mmu.c). */
-export function writesUpperTable(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, errorCode: number): boolean {
-  if (mmu.shadowRules.writeToUpperTable !== "emulated-at-once" || (errorCode & WRITE_TO_PRESENT) !== WRITE_TO_PRESENT) {
-    return false;
-  }
-  mmu.execution.touched |= READS_TABLES;
-  return mmu.shadow.isTracked(gfn, vcpu.asId);
-}
-
-/** The tables that an address is reached by are in use: their floods are forgotten (`shadow_page_table_clear_flood`). */
-function clearFloods(mmu: Mmu, vcpu: VcpuMmu, page: number): void {
-  mmu.execution.touched |= WRITES_TABLES;
-  let { page: table, level } = beginShadowWalk(vcpu, page);
-  for (; level >= 1; level--) {
-    const index = entryIndex(page, level);
-    const lo = mmu.pool.lo(table, index);
-    const hi = mmu.pool.hi(table, index);
-    mmu.shadow.floods.delete(table);
-    if (!mmu.isPresent(lo, hi) || (lo & SPTE_LARGE) !== 0) return;
-    table = mmu.childOf(lo, hi);
-  }
-}
-
-/** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */
-function isSelfChange({ walker, paging }: ShadowContext, user: boolean): boolean {
-  if ((walker.pteAccess & ACC_WRITE) === 0 && (paging.cr0Wp === true || user)) return false;
-  const pages = 512 ** (walker.level - 1);
-  for (let level = walker.level; level <= walker.maxLevel; level++) {
-    if (Math.floor(walker.gfn / pages) === Math.floor(walker.tableGfn(level) / pages)) return true;
-  }
-  return false;
-}
-
-/** What a walk leaves behind is kept until the mapping is made. */
-function observeWalk(mmu: Mmu, walker: GuestWalker): void {
-  mmu.execution.observe(walker.gfn);
-  mmu.execution.observe(walker.pteAccess);
-  for (let level = walker.level; level <= walker.maxLevel + 1; level++) {
-    mmu.execution.observe(walker.places[(level << Place.SHIFT) | Place.PTE_LO]);
-    mmu.execution.observe(walker.places[(level << Place.SHIFT) | Place.PTE_HI]);
-    mmu.execution.observe(walker.pteLo(level));
-  }
 }

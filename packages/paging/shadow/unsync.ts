@@ -37,18 +37,28 @@ export function markUnsync(mmu: Mmu, parent: SpteId): void {
 
 /**
  * Whether a frame must stay write-protected, for it holds a shadowed table. One of level 1 need not: its pages are marked
- * instead, if they may be (`mmu_need_write_protect`). Under `mmu_lock`.
+ * instead, if they may be (`mmu_need_write_protect`, 3.11; `mmu_try_to_unsync_pages`, 6.1). Under `mmu_lock`.
  *
- * @param asId The address space whose frame it is. @param canUnsync Whether pages may be marked.
+ * @param asId The address space whose frame it is. @param canUnsync Whether pages may be marked. @param prefetch Whether
+ * nobody has asked for the write yet.
  */
-export function needWriteProtect(mmu: Mmu, asId: number, gfn: Gfn, canUnsync: boolean): boolean {
-  const { pool } = mmu;
-  if (mmu.shadowRules.writeToUpperTable === "emulated-at-once" && mmu.shadow.isTracked(gfn, asId)) return true;
+export function needWriteProtect(
+  mmu: Mmu,
+  asId: number,
+  gfn: Gfn,
+  canUnsync: boolean,
+  prefetch: boolean,
+): boolean {
+  const { pool, shadowRules } = mmu;
+  if (shadowRules.writeToUpperTable === "emulated-at-once" && mmu.shadow.isTracked(gfn, asId)) return true;
+  const marks = canUnsync && !(prefetch && !shadowRules.prefetchUnsyncs);
   let needUnsync = false;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (!isValidIndirect(mmu, page, gfn)) continue;
     if (!canUnsync || levelOf(pool.role[page]) > 1) return true;
-    if (!pool.isUnsync(page)) needUnsync = true;
+    if (pool.isUnsync(page)) continue;
+    if (!marks) return true;
+    needUnsync = true;
   }
   if (needUnsync) {
     for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
