@@ -270,7 +270,7 @@ for (const [name, scenario] of WITH_RULES_OF_6_1) {
   });
 }
 
-for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow"]) {
+for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow", "linux_6_12_npt_shadow"]) {
   for (const scenario of Object.values(CHECK_SCENARIOS)) {
     for (const strategy of ["generation", "hybrid", "fullWalk"]) {
       const where = `'${scenario.name}' on ${profile} under ${strategy}`;

@@ -53,10 +53,7 @@ export function* emulateInstruction(
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
   fetchInstruction(vm, vcpu);
-  if (retriesInstead(vcpu, address, retry)) {
-    yield* unprotect(vm, vcpu, address);
-    return "done";
-  }
+  if (yield* sendsBack(vm, vcpu, address, retry)) return "done";
   const result = yield* emulateAccess(vm, vcpu);
   if (result === "done") vcpu.emulated = true;
   return result;
@@ -84,6 +81,23 @@ function needsUserspace(vm: Vm): EmulationResult {
   return "do-mmio";
 }
 
+/** Whether the guest is sent back to execute the instruction itself; what it writes then counts as no guest table any more. */
+function* sendsBack(vm: Vm, vcpu: Vcpu, address: number, retry: boolean): Protocol<boolean> {
+  if (vm.mmu.faultRules.tellsWriteProtected !== true) {
+    if (!retriesInstead(vcpu, address, retry)) return false;
+    yield* unprotect(vm, vcpu, address);
+    return true;
+  }
+  // kvm_mmu_write_protect_fault and x86_emulate_instruction, 6.12: only if a page goes, and not twice for the same fault.
+  if (!retry || (vcpu.lastRetryRip === vcpu.rip && vcpu.lastRetryAddress === address)) return false;
+  vcpu.lastRetryRip = 0;
+  vcpu.lastRetryAddress = 0;
+  if (vcpu.kind === "write" || !(yield* unprotect(vm, vcpu, address))) return false;
+  vcpu.lastRetryRip = vcpu.rip;
+  vcpu.lastRetryAddress = address;
+  return true;
+}
+
 /** `retry_instruction`: a fault on a page that is not MMIO may go away if the guest tries again; once. */
 function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   const lastRip = vcpu.lastRetryRip;
@@ -99,14 +113,17 @@ function retriesInstead(vcpu: Vcpu, address: number, retry: boolean): boolean {
   return true;
 }
 
-/** What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`). */
-function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<void> {
-  if (!vm.shadowsGuestTables) return;
+/**
+ * What is written may be a shadowed table that is none any more: its pages go (`kvm_mmu_unprotect_page`); whether there
+ * were any.
+ */
+function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<boolean> {
+  if (!vm.shadowsGuestTables) return false;
   // In L2 the kernel takes the guest-physical address of the fault for a linear one (retry_instruction).
   const gpa = vcpu.mmu.shadow === undefined
     ? address
     : walk(vcpu, linearPage(address), linearOffset(address), PFERR_WRITE);
-  if (gpa >= 0) yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096));
+  return gpa >= 0 && (yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096)));
 }
 
 /** False if the guest gets a page fault. */

@@ -5,7 +5,8 @@
  * @module
  */
 import { type FaultRules, PAGING_4_LEVEL, PAGING_OFF, PAGING_PAE, walkShadow } from "@mmu-lab/paging";
-import { PAGING_32BIT } from "@mmu-lab/paging";
+import { auditBooks, PAGING_32BIT, pteWrite } from "@mmu-lab/paging";
+import { run } from "@mmu-lab/protocol";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { vmxShadowBackend } from "@mmu-lab/vmx-backend";
 import type { Profile } from "./profile.ts";
@@ -41,8 +42,8 @@ for (const [i, name] of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid"
 }
 
 const LATER = [
-  ...["linux_3_13_npt_shadow", "linux_4_10_npt_shadow", "linux_4_19_npt_shadow"],
-  ...["linux_6_1_npt_shadow", "linux_6_1_vmx_shadow"],
+  ...["linux_3_13_npt_shadow", "linux_4_10_npt_shadow", "linux_4_19_npt_shadow", "linux_4_19_shadow_152"],
+  ...["linux_4_10_shadow", "linux_6_1_npt_shadow", "linux_6_1_vmx_shadow"],
   ...["linux_6_12_npt_shadow", "linux_6_12_npt_shadow_slotzap", "linux_6_12_vmx_shadow"],
 ];
 for (const kernel of LATER) {
@@ -55,7 +56,7 @@ for (const kernel of LATER) {
 }
 
 /** A kernel on a processor that has 5-level paging. */
-function withLa57(profile: Profile): Profile {
+function withLa57(profile: Profile, sptes: "3.11" | "6.1"): Profile {
   const processor = {
     maxPhyAddr: 40,
     maxPageLevel: 3,
@@ -63,12 +64,13 @@ function withLa57(profile: Profile): Profile {
     reservedFaultIsPresent: true,
     la57: true,
   } as const;
-  return { ...profile, backend: () => vmxShadowBackend(processor) };
+  return { ...profile, backend: () => vmxShadowBackend(processor, sptes) };
 }
 
-for (const kernel of ["linux_3_11_shadow", "linux_4_10_npt_shadow"]) {
+const WITH_LA57 = { linux_3_11_shadow: "3.11", linux_4_10_npt_shadow: "3.11", linux_6_1_vmx_shadow: "6.1" } as const;
+for (const [kernel, sptes] of Object.entries(WITH_LA57)) {
   Deno.test(`the shadow MMU of ${kernel} agrees with 5-level tables over 24000 random operations`, () => {
-    const profile = withLa57(sound(PROFILES[kernel]));
+    const profile = withLa57(sound(PROFILES[kernel]), sptes);
     for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
       const run = { profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp, levels: 5 } as const;
       assertEquals(runBesideTables(run), undefined);
@@ -309,6 +311,90 @@ Deno.test("an address space has shadow pages of its own, and they stay while a v
     assertEquals(vm.mmu.stats.mmu_cache_miss, made);
   }
 });
+
+/** A guest whose page 1 is the table of level 2 in frame 5, which is shadowed, and page 2 a device. */
+function writesTables(profile: Profile): Vm {
+  const vm = guestOf(profile);
+  for (const [at, entry] of [[0x2008, 0x5067n], [0x5000, 0x6067n], [0x6000, 0x10067n]] as const) {
+    vm.writeHost(HOST + at, entry);
+  }
+  for (const [page, entry] of [[1, 0x5067n], [2, 0xd0000067n]] as const) setEntry(vm, page, entry);
+  vm.access(0, "read", 0x40000000, 8);
+  return vm;
+}
+
+for (const [kernel, again] of [["linux_6_1_npt_shadow", 1], ["linux_6_12_npt_shadow", 2]] as const) {
+  Deno.test(`${kernel} sends a guest back that adds to a table, and remembers for which fault: ${again}`, () => {
+    const vm = writesTables(PROFILES[kernel]);
+    const emulated = () => vm.mmu.stats.mmu_pte_write;
+    vm.access(0, "rmw", 0x1100, 8, 0n);
+    // Its page went, and the guest has done it itself.
+    assertEquals(emulated(), 0);
+    assertEquals(vm.mmu.stats.pf_emulate, 1);
+    // 6.1 forgets it with the next instruction that is emulated.
+    vm.access(0, "read", 0x2000, 8);
+    vm.access(0, "read", 0x40000000, 8);
+    const before = emulated();
+    vm.access(0, "rmw", 0x1100, 8, 0n);
+    assertEquals(emulated() - before, again - 1);
+  });
+}
+
+Deno.test("a vCPU keeps three roots from 4.19 on, and has them at once when CR3 comes back", () => {
+  for (const [kernel, made] of [["linux_4_10_npt_shadow", 0], ["linux_4_19_npt_shadow", 3]] as const) {
+    const vm = guestOf(PROFILES[kernel]);
+    for (const root of [5, 6, 7, 8]) vm.writeHost(HOST + root * 4096, 0x2007n);
+    setEntry(vm, 1, 0x10067n);
+    for (const root of [1, 5, 6, 7]) {
+      assert(vm.loadCr3(0, root * 4096));
+      vm.access(0, "read", 0x1000, 8);
+    }
+    const kept = () => vm.vcpus[0].mmu.shadow!.previousRoots.map(({ page }) => vm.mmu.pool.gfn[page]);
+    assertEquals(kept().length, made);
+    if (made === 0) continue;
+    assertEquals(kept(), [6, 5, 1]);
+    assert(vm.loadCr3(0, 0x5000));
+    assertEquals(kept(), [7, 6, 1]);
+    // The one that was used least lately goes.
+    assert(vm.loadCr3(0, 0x8000));
+    assertEquals(kept(), [5, 7, 6]);
+    vm.access(0, "read", 0x1000, 8);
+    assertEquals(auditBooks(vm.mmu), []);
+    // What all pages obsolete does not spare.
+    vm.memslot({ id: 1, gpa: 0xd0000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x1000000 });
+    vm.memslot({ id: 1, gpa: 0xd0000000, size: 0, flags: 0, userspaceAddr: 0 });
+    vm.access(0, "read", 0x1000, 8);
+    assertEquals(vm.vcpus[0].mmu.shadow!.previousRoots.map(({ page }) => page), [-1, -1, -1]);
+    assertEquals(auditBooks(vm.mmu), []);
+  }
+});
+
+for (const [kernel, entries] of [["linux_4_10_npt_shadow", 1], ["linux_6_1_npt_shadow", 0]] as const) {
+  Deno.test(`a write to a table of level 1 that is emulated sets ${entries} entries anew on ${kernel}`, () => {
+    const vm = guestOf(PROFILES[kernel]);
+    setEntry(vm, 1, 0x10067n);
+    vm.access(0, "read", 0x1000, 8);
+    run(vm.execution, pteWrite(vm.mmu, vm.vcpus[0].mmu, 0x4008, 8), 0);
+    assertEquals(vm.mmu.stats.mmu_pte_updated, entries);
+    assertEquals(spteOf(vm, 1).isPresent, entries === 1);
+  });
+}
+
+for (const [kernel, userBit] of [["linux_4_10_npt_shadow", 4], ["linux_6_1_npt_shadow", 0]] as const) {
+  Deno.test(`a fault of the guest leaves user bit ${userBit} in an entry that is out of date on ${kernel}`, () => {
+    const vm = guestOf(PROFILES[kernel]);
+    setEntry(vm, 1, 0x10065n);
+    setEntry(vm, 2, 0x4067n);
+    vm.access(0, "read", 0x1000, 8);
+    // The guest takes the page from user mode, and does not flush.
+    vm.access(0, "write", 0x2008, 8, 0x10061n);
+    assertEquals(vm.mmu.stats.mmu_unsync, 1);
+    vm.setUserMode(0, true);
+    assertEquals(vm.access(0, "write", 0x1000, 8).faultCode, 7);
+    walkShadow(vm.mmu, vm.vcpus[0].mmu, 1);
+    assertEquals(vm.vcpus[0].mmu.walk.lo & 4, userBit);
+  });
+}
 
 /** Two vCPUs; table 5 maps linear pages from 0x200 on, and vCPU 0 writes it as page 1, with a TLB entry for that. */
 function twoVcpus(): Vm {

@@ -5,6 +5,7 @@ import {
   type Mmu,
   mmuPageFault,
   SHADOW_BITS,
+  SHADOW_BITS_4_10,
   SHADOW_BITS_6_1,
   type ShadowProcessor,
   type SpteBits,
@@ -22,6 +23,9 @@ export interface VmxShadowProcessor extends ShadowProcessor {
   readonly maxPageLevel: 1 | 2 | 3;
 }
 
+/** Whose sptes and tracepoints, named by the kernel that was read; 4.10 stands for 4.19 too. */
+export type VmxShadowKernel = "3.11" | "4.10" | "6.1";
+
 /** Interruption information of a page fault: valid, with an error code, a hardware exception, vector 14. Architecture. */
 const PAGE_FAULT_INFO = 0x80000b0e;
 
@@ -31,7 +35,7 @@ const PAGE_FAULT_INFO = 0x80000b0e;
  * @param processor What the processor can do.
  * @param kernel Whose sptes and tracepoints; those of 3.11 unless told.
  */
-export function vmxShadowBackend(processor: VmxShadowProcessor, kernel: "3.11" | "6.1" = "3.11"): HardwareBackend {
+export function vmxShadowBackend(processor: VmxShadowProcessor, kernel: VmxShadowKernel = "3.11"): HardwareBackend {
   return new VmxShadowBackend(processor, kernel);
 }
 
@@ -45,9 +49,9 @@ class VmxShadowBackend implements HardwareBackend {
   readonly readModifyWrite = "write";
   readonly flushesLoadedVcpu = true;
 
-  constructor(readonly processor: VmxShadowProcessor, kernel: "3.11" | "6.1") {
-    this.bits = kernel === "3.11" ? SHADOW_BITS : SHADOW_BITS_6_1;
-    this.tracesInterruptionApart = kernel !== "3.11";
+  constructor(readonly processor: VmxShadowProcessor, kernel: VmxShadowKernel) {
+    this.bits = kernel === "3.11" ? SHADOW_BITS : kernel === "4.10" ? SHADOW_BITS_4_10 : SHADOW_BITS_6_1;
+    this.tracesInterruptionApart = kernel === "6.1";
     this.maxPageLevel = processor.maxPageLevel;
     this.la57 = processor.la57 ?? false;
   }

@@ -80,6 +80,9 @@ export const WALK_RULES_4_10: GuestWalkRules = {
   pse36: "36-bits",
 };
 
+/** Linux 4.19 from .194 on, and the source of 4.19.152 that was read (paging_tmpl.h): with b1bd5cba3306 of 5.13. */
+export const WALK_RULES_4_19: GuestWalkRules = { ...WALK_RULES_4_10, name: "linux_4_19", tableAccess: "level" };
+
 /** Linux 3.11 (paging_tmpl.h, mmu.c). It lets no guest set CR4.SMAP, PKE or LA57. */
 export const WALK_RULES_3_11: GuestWalkRules = {
   name: "linux_3_11",

@@ -160,13 +160,17 @@ function needsRemoteFlush(mmu: Mmu, page: PageId, index: number, oldLo: number, 
 
 /**
  * Zaps all pages that shadow a table, so that its frame may be written (`kvm_mmu_unprotect_page`). Takes `mmu_lock`.
+ *
+ * @returns Whether any page went that no vCPU has as root.
  */
-export function* unprotectPage(mmu: Mmu, gfn: number): Protocol<void> {
+export function* unprotectPage(mmu: Mmu, gfn: number): Protocol<boolean> {
   yield mmu.lock.acquire;
   const { pool } = mmu;
   for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
     if (isValidIndirect(mmu, page, gfn)) prepareZap(mmu, page);
   }
+  const zapped = mmu.zapped.length > 0;
   commitZap(mmu);
   yield mmu.lock.leave;
+  return zapped;
 }

@@ -84,7 +84,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if (mapping.slot === undefined) yield STAMP_MMIO_SPTE;
   else if (!forceSmall) adjustToTransparentHugePage(mmu, vcpu, mapping);
   const result = fetchMapping(mmu, vcpu, linearPage(gva), mapping, access, write);
-  mmu.stats.pf_fixed++;
+  if (result !== RetPf.RETRY || mmu.shadowRules.countsUnmapped) mmu.stats.pf_fixed++;
   yield mmu.lock.leave;
   return result === RetPf.EMULATE || result === RetPf.WRITE_PROTECTED ? 1 : 0;
 }

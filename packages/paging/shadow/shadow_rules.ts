@@ -70,6 +70,11 @@ export interface ShadowRules {
    * (`kvm_inject_emulated_page_fault`, from 5.8 on).
    */
   readonly faultInvalidates: boolean;
+  /**
+   * Whether `pf_fixed` counts a fault that mapped nothing, for the guest had changed an entry meanwhile (to 4.19.83), or only
+   * what was mapped.
+   */
+  readonly countsUnmapped: boolean;
   /** Whether pages count as made with EFER.NX, which the processor has set then, whatever the guest has (from 5.14 on). */
   readonly forcesNx: boolean;
   /**
@@ -96,6 +101,7 @@ export const SHADOW_RULES_3_11: ShadowRules = {
   linkedTable: "any",
   selfChange: "small-pages",
   faultInvalidates: false,
+  countsUnmapped: true,
   forcesNx: false,
   reservedBit: "told",
 };
@@ -113,7 +119,7 @@ export const SHADOW_RULES_4_10: ShadowRules = {
   reservedBit: "cleared",
 };
 
-/** The rules of 4.19. */
+/** The rules of 4.19, but for `countsUnmapped` in late ones. */
 export const SHADOW_RULES_4_19: ShadowRules = { ...SHADOW_RULES_4_10, previousRoots: 3 };
 
 /** The rules of 6.1 (mmu.c, paging_tmpl.h). */

@@ -6,26 +6,46 @@ import {
   SHADOW_RULES_6_1,
   SHADOW_RULES_6_12,
   WALK_RULES_3_13,
+  WALK_RULES_4_19,
 } from "@mmu-lab/paging";
 import { type NptProcessor, svmShadowBackend } from "@mmu-lab/svm-backend";
-import { vmxShadowBackend, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
+import { vmxShadowBackend, type VmxShadowKernel, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
-import type { Profile } from "./profile.ts";
-import { firstOfLine, linux419 } from "./profiles_4_19.ts";
+import type { Profile } from "../profile.ts";
+import { firstOfLine, linux419 } from "./linux_4_19.ts";
+
+/** The processor of the recordings on Intel, as far as shadow paging asks. */
+type IntelProcessor = Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">;
 
 /**
- * Kernels after 3.11 without two-dimensional paging (`npt=0`, `ept=0`): shadow page tables.
+ * Kernels from 3.13 to 4.19 without two-dimensional paging (`npt=0`, `ept=0`): shadow page tables.
  *
- * @param npt311 3.11 on AMD. @param npt410 4.10 on AMD. @param amd Their processor.
+ * @param npt311 3.11 on AMD. @param npt410 4.10 on AMD. @param amd Their processor. @param intel One of Intel.
  */
-export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcessor): Profile[] {
-  // QEMU's TCG leaves it to the guest's EFER.NX whether a fetch is told, and the recorded guests do not set it.
-  const processor = { ...amd, noExecute: false };
+export function shadowProfiles(
+  npt311: Profile,
+  npt410: Profile,
+  amd: NptProcessor,
+  intel: IntelProcessor,
+): Profile[] {
+  // That a fetch is told is up to EFER.NX, which the guest has clear, and KVM set on AMD from late in 2019 on (4.19.84).
+  const without = { ...amd, noExecute: false };
+  const later = { ...amd, noExecute: true };
+  const onIntel = { ...intel, noExecute: true, reservedFaultIsPresent: true };
+  const shadow313: Profile = {
+    ...npt311,
+    name: "linux_3_13_npt_shadow",
+    summary: "Linux 3.13, AMD without nested paging (npt=0): as 3.11, and tables in read-only slots are read",
+    era: ERAS.G1b,
+    backend: () => svmShadowBackend(without),
+    walkRules: WALK_RULES_3_13,
+    shadowRules: SHADOW_RULES_3_13,
+  };
   const shadow410: Profile = {
     ...npt410,
     name: "linux_4_10_npt_shadow",
     summary: "Linux 4.10, AMD without nested paging (npt=0): write tracking of tables above level 1, MMIO cache as 4.4",
-    backend: () => svmShadowBackend(processor, "4.10"),
+    backend: () => svmShadowBackend(without, "4.10"),
     shadowRules: SHADOW_RULES_4_10,
   };
   const shadow419: Profile = {
@@ -35,26 +55,33 @@ export function shadowProfiles(npt311: Profile, npt410: Profile, amd: NptProcess
     layout: layoutNamed("linux_4_19_shadow"),
     shadowRules: SHADOW_RULES_4_19,
   };
+  const late419: Profile = {
+    ...shadow419,
+    name: "linux_4_19_npt_shadow_152",
+    summary: "as linux_4_19_npt_shadow in late 4.19: nothing is split, and tables have the rights of their own level",
+    layout: layoutNamed("linux_4_19_152_shadow"),
+    backend: () => svmShadowBackend(later, "4.10"),
+    walkRules: WALK_RULES_4_19,
+    shadowRules: { ...SHADOW_RULES_4_19, countsUnmapped: false },
+  };
+  const onVmx = (profile: Profile, name: string, kernel: VmxShadowKernel): Profile => ({
+    ...profile,
+    name,
+    summary: `as ${profile.name} on Intel without EPT (ept=0)`,
+    backend: () => vmxShadowBackend(onIntel, kernel),
+  });
   return [
-    {
-      ...npt311,
-      name: "linux_3_13_npt_shadow",
-      summary: "Linux 3.13, AMD without nested paging (npt=0): as 3.11, and tables in read-only slots are read",
-      era: ERAS.G1b,
-      backend: () => svmShadowBackend(processor),
-      walkRules: WALK_RULES_3_13,
-      shadowRules: SHADOW_RULES_3_13,
-    },
+    shadow313,
+    onVmx(shadow313, "linux_3_13_shadow", "3.11"),
     shadow410,
+    onVmx(shadow410, "linux_4_10_shadow", "4.10"),
     shadow419,
     firstOfLine(shadow419),
+    late419,
+    onVmx(shadow419, "linux_4_19_shadow", "4.10"),
     {
-      ...shadow419,
-      name: "linux_4_19_npt_shadow_152",
-      summary: "as linux_4_19_npt_shadow in late 4.19: nothing is split, and tables have the rights of their own level",
-      layout: layoutNamed("linux_4_19_152_shadow"),
-      // b1bd5cba3306, in 4.19 from .194 on, and in the source of 4.19.152 that was read.
-      walkRules: { ...shadow419.walkRules, tableAccess: "level" },
+      ...onVmx(late419, "linux_4_19_shadow_152", "4.10"),
+      layout: layoutNamed("linux_4_19_152_shadow", { l1tf: true, cacheBits: 44 }),
     },
   ];
 }
@@ -69,7 +96,7 @@ export function lateShadowProfiles(
   npt61: Profile,
   npt612: Profile,
   amd: NptProcessor,
-  intel: Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">,
+  intel: IntelProcessor,
 ): Profile[] {
   // The processor has EFER.NX set whatever the guest has, and tells fetches by it.
   const amd61 = { ...amd, noExecute: true };
