@@ -1,9 +1,9 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE } from "./page_pool.ts";
-import { levelOf } from "./role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { NO_PAGE } from "./pages/page_pool.ts";
+import { levelOf } from "./pages/role.ts";
+import { SPTE_LARGE, SPTE_WRITABLE } from "./pages/spte_bits.ts";
 
 /**
  * Audits what flushes are for: a translation that a TLB may still use has an entry in some shadow page that allows as much,

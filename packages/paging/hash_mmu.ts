@@ -1,10 +1,10 @@
 import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import type { NestedState } from "./nested/nested_state.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
-import { isDirect } from "./role.ts";
+import { NO_PAGE, type PageId } from "./pages/page_pool.ts";
+import { isDirect } from "./pages/role.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
-import { SPTE_LARGE } from "./spte_bits.ts";
+import { SPTE_LARGE } from "./pages/spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 const ofPage = new StateHasher();

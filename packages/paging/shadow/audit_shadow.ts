@@ -1,8 +1,8 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import type { Mmu } from "../mmu.ts";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { asIdOf, isDirect, isInvalid, levelOf } from "../role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
+import type { PageId, SpteId } from "../pages/page_pool.ts";
+import { asIdOf, isDirect, isInvalid, levelOf } from "../pages/role.ts";
+import { SPTE_LARGE, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { pageOf } from "./rmap.ts";
 import { rmapKey, tableKey } from "./shadow_books.ts";
 

@@ -1,9 +1,9 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { linearAddress, linearPage } from "../linear_address.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
-import { entryIndex } from "../shadow_walk.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { SPTE_LARGE } from "../pages/spte_bits.ts";
+import { entryIndex } from "../pages/shadow_walk.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";

@@ -1,13 +1,13 @@
 import { Work } from "@mmu-lab/protocol";
 import { ACC_WRITE } from "@mmu-lab/spte-encoding";
-import { hvaOf, isReadOnly } from "../map.ts";
+import { hvaOf, isReadOnly } from "../pages/map.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { prefetch } from "../prefetch.ts";
-import { isDirect, levelOf } from "../role.ts";
-import { type Mapping, setLeaf } from "../set_leaf.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { prefetch } from "../pages/prefetch.ts";
+import { isDirect, levelOf } from "../pages/role.ts";
+import { type Mapping, setLeaf } from "../pages/set_leaf.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { dropSpte } from "../zap.ts";
+import { dropSpte } from "../pages/zap.ts";
 import { Gpte, isUsableGpte, readGpte } from "./sync_page.ts";
 
 /** Guest entries that one fault may take up, its own among them (`PTE_PREFETCH_NUM`). */

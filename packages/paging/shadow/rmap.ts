@@ -5,12 +5,12 @@
  */
 import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { eachMapping } from "../each_mapping.ts";
+import { eachMapping } from "../pages/each_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { levelOf } from "../role.ts";
-import { isMmuWritable, SPTE_WRITABLE } from "../spte_bits.ts";
-import { dropSpte } from "../zap.ts";
+import type { PageId, SpteId } from "../pages/page_pool.ts";
+import { levelOf } from "../pages/role.ts";
+import { isMmuWritable, SPTE_WRITABLE } from "../pages/spte_bits.ts";
+import { dropSpte } from "../pages/zap.ts";
 import { rmapKey } from "./shadow_books.ts";
 
 /** Mappings of one frame beyond which all of them go (`RMAP_RECYCLE_THRESHOLD`). */

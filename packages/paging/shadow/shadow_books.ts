@@ -1,6 +1,6 @@
 import type { Gfn } from "@mmu-lab/memslots";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { asIdOf, levelOf, type Role } from "../role.ts";
+import type { PageId, SpteId } from "../pages/page_pool.ts";
+import { asIdOf, levelOf, type Role } from "../pages/role.ts";
 
 /** Levels that a key of a gfn has room for. */
 const LEVELS = 4;
