@@ -506,7 +506,7 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "if (!obsolete) mmu.reloadRemoteMmus();",
     replace: "",
     what: "A root in use is zapped without asking vCPUs to reload.",
-    caughtBy: ["packages/paging/pages/get_page_test.ts"],
+    caughtBy: ["packages/paging/pages/reclaim_test.ts"],
   },
   {
     id: "batch-of-eleven",
@@ -761,8 +761,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "large-dropped-without-flush",
     file: "packages/paging/shadow/fetch.ts",
-    find: "mmu.stats.largepages--;",
-    replace: "return void mmu.stats.largepages--;",
+    find: "(lo & SPTE_LARGE) === 0) return;",
+    replace: "(lo & SPTE_LARGE) === 0) return; else return zapPresent(mmu, page, index);",
     what: "A large mapping gives way to a table without a TLB flush.",
     caughtBy: [SHADOW_FLUSH],
   },
@@ -800,11 +800,11 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "reclaim-takes-roots",
-    file: "packages/paging/pages/get_page.ts",
+    file: "packages/paging/pages/reclaim.ts",
     find: "if (pool.rootCount[page] > 0) {",
     replace: "if (pool.rootCount[page] < 0) {",
     what: "Roots in use are zapped to make room, as 6.1 does not.",
-    caughtBy: ["packages/paging/pages/get_page_test.ts"],
+    caughtBy: ["packages/paging/pages/reclaim_test.ts"],
   },
   {
     id: "dirty-over-writable",
