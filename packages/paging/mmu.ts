@@ -1,5 +1,5 @@
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
-import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
+import { type Gfn, hashSlot, type Memslot, type Memslots } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
@@ -186,6 +186,12 @@ export class Mmu {
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
     return this.slotsOf(vcpu).active.find(gfn);
+  }
+
+  /** Says that the running vCPU keeps a slot, or that there is none, in a local variable beyond its next step. */
+  observeSlot(slot: Memslot | undefined): void {
+    const { execution } = this;
+    if (execution.keepsObservations) hashSlot(slot, (value) => execution.observe(value));
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */

@@ -1,5 +1,6 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { getPage, makePagesAvailable } from "./pages/get_page.ts";
+import { getPage } from "./pages/get_page.ts";
+import { makePagesAvailable } from "./pages/reclaim.ts";
 import type { Mmu } from "./mmu.ts";
 import { dropKeptRoots } from "./nested/switch_level.ts";
 import { NO_PAGE } from "./pages/page_pool.ts";

@@ -1,9 +1,9 @@
-import { hashSlot, type Memslot } from "@mmu-lab/memslots";
+import type { Memslot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { adjustMapping } from "./adjust_mapping.ts";
 import { fastDirectFault } from "./fast_direct_fault.ts";
-import { makePagesAvailable } from "../pages/get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import { directMap, isReadOnly } from "../pages/map.ts";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
@@ -27,7 +27,7 @@ export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, error
   const gfn = Math.floor(address / 4096);
   yield LOOK_UP_SLOT;
   let slot: Memslot | undefined = mmu.slotOf(vcpu, gfn);
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  mmu.observeSlot(slot);
   if ((errorCode & PFERR_RSVD) === 0) {
     const fast = fastDirectFault(mmu, vcpu, address, errorCode, slot);
     if (fast !== RetPf.INVALID) return fast;

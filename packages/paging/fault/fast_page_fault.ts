@@ -4,7 +4,7 @@ import { FAST_PAGE_FAULT } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
 import { walkShadow } from "../pages/shadow_walk.ts";
-import { isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "../pages/spte_bits.ts";
+import { isLast, isMmuWritable, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { sptepOf } from "../trace_page.ts";
 import { READS_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
@@ -39,7 +39,7 @@ export function fastPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, level: numbe
 function tryFix(mmu: Mmu, vcpu: VcpuMmu, level: number): boolean {
   const { page, index, lo, hi } = vcpu.walk;
   if (!mmu.isPresent(lo, hi)) return true;
-  if (level > 1 && (lo & SPTE_LARGE) === 0) return false;
+  if (!isLast(lo, level)) return false;
   if ((lo & SPTE_WRITABLE) !== 0) return true;
   if (!isMmuWritable(mmu.bits, lo, hi)) return false;
   // Of a large page only one page would be marked dirty; the long way makes a small one.

@@ -1,8 +1,8 @@
-import { hashSlot, pagesPerEntry } from "@mmu-lab/memslots";
+import { pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { fastPageFault } from "./fast_page_fault.ts";
-import { makePagesAvailable } from "../pages/get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, mappingLevel } from "../pages/map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio/mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
@@ -54,7 +54,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   mmu.counters.counts[Work.slowFaults]++;
   yield LOOK_UP_SLOT;
   const slot = mmu.slotOf(vcpu, mapping.gfn);
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  mmu.observeSlot(slot);
   if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   if (slot === undefined || slot.invalid) {
     yield FILL_MMIO_CACHE;

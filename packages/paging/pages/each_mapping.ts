@@ -1,9 +1,8 @@
 import { type Gfn, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
+import { NO_PAGE, type PageId, pageOf } from "./page_pool.ts";
 import { asIdOf, isDirect, levelOf } from "./role.ts";
-import { pageOf } from "../shadow/rmap.ts";
 import { rmapKey } from "../shadow/shadow_books.ts";
 import { isLast } from "./spte_bits.ts";
 

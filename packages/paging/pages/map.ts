@@ -1,4 +1,4 @@
-import { type Gfn, largePageAllowed, MEM_READONLY, type Memslot } from "@mmu-lab/memslots";
+import { type Gfn, largePageAllowed, MEM_READONLY, type Memslot, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { getPage } from "./get_page.ts";
@@ -37,8 +37,7 @@ export function directMap(mmu: Mmu, vcpu: VcpuMmu, faultGfn: Gfn, mapping: Mappi
     }
     const lo = pool.lo(page, index);
     if (!mmu.isPresent(lo, pool.hi(page, index)) || (lo & SPTE_LARGE) !== 0) {
-      const below = 512 ** (level - 1);
-      const gfn = faultGfn - (faultGfn % below);
+      const gfn = faultGfn - (faultGfn % pagesPerEntry(level));
       const child = vcpu.shadow === undefined
         ? getPage(mmu, gfn, directRole(level - 1, vcpu.asId))
         : getShadowPage(mmu, vcpu, gfn, directShadowRole(vcpu.shadow.base, level - 1, ACC_ALL));

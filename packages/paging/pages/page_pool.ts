@@ -10,6 +10,11 @@ export type SpteId = number;
 /** No page. */
 export const NO_PAGE: PageId = -1;
 
+/** The page that an spte lies in. */
+export function pageOf(spte: SpteId): PageId {
+  return Math.floor(spte / 512);
+}
+
 const ENTRIES = 512;
 /** Two lanes for each entry: a page begins at lane `page << PAGE_SHIFT`. */
 const PAGE_SHIFT = 10;

@@ -7,8 +7,8 @@ import { accessOf, levelOf } from "./role.ts";
 import { type Mapping, setLeaf } from "./set_leaf.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 
-/** Entries that one fault may fill beside its own (`PTE_PREFETCH_NUM`), a power of two. */
-const PREFETCH_ENTRIES = 8;
+/** Entries that one fault may fill, its own among them (`PTE_PREFETCH_NUM`), a power of two. */
+export const PREFETCH_ENTRIES: number = 8;
 
 /**
  * Maps the neighbours of a leaf that was just written, among the eight entries that it is aligned in, without waiting

@@ -9,11 +9,11 @@ import type { Mmu } from "../mmu.ts";
 import type { PageId } from "./page_pool.ts";
 import { RetPf, type RetPfResult } from "../fault/ret_pf.ts";
 import { asIdOf, isDirect } from "./role.ts";
-import { isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { isLast, isMmuWritable, SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
 import { sptepOf } from "../trace_page.ts";
 import { traceSetSpte } from "../trace_spte.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { addParent, dropSpte, removeParent } from "./zap.ts";
+import { addParent, dropSpte, zapPresent } from "./zap.ts";
 import { rmapAdd } from "../shadow/rmap.ts";
 
 /** Where a fault is to be mapped. Reused: a fault allocates none. */
@@ -35,27 +35,12 @@ export interface Mapping {
  * maps or links goes first, and TLBs are flushed.
  */
 export function linkPage(mmu: Mmu, page: PageId, index: number, child: PageId): void {
-  unlinkPresent(mmu, page, index);
+  if (mmu.isPresent(mmu.pool.lo(page, index), mmu.pool.hi(page, index))) {
+    zapPresent(mmu, page, index);
+    mmu.flushRemoteTlbs();
+  }
   addParent(mmu, child, page * 512 + index);
   writePresent(mmu, page, index, tableLo(mmu, child), tableHi(mmu, child));
-}
-
-/** Takes away what an entry maps or links, if anything (`mmu_page_zap_pte`). */
-function unlinkPresent(mmu: Mmu, page: PageId, index: number): void {
-  const lo = mmu.pool.lo(page, index);
-  const hi = mmu.pool.hi(page, index);
-  if (!mmu.isPresent(lo, hi)) return;
-  if ((lo & SPTE_LARGE) !== 0) {
-    dropSpte(mmu, page, index);
-    mmu.stats.largepages--;
-  } else unlinkTable(mmu, page, index, lo, hi);
-  mmu.flushRemoteTlbs();
-}
-
-/** Unlinks the table below an entry, which may live on without (`drop_parent_pte`). */
-function unlinkTable(mmu: Mmu, page: PageId, index: number, lo: number, hi: number): void {
-  removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
-  mmu.clearSpte(page, index);
 }
 
 function writePresent(mmu: Mmu, page: PageId, index: number, lo: number, hi: number): void {
@@ -90,7 +75,7 @@ export function setLeaf(
   const drops = mmu.faultRules.mappingUnderMmio === "dropped";
   let wasMapped = false;
   if (mmu.isPresent(oldLo, oldHi)) {
-    if (level > 1 && (oldLo & SPTE_LARGE) === 0) unlinkTable(mmu, page, index, oldLo, oldHi);
+    if (!isLast(oldLo, level)) zapPresent(mmu, page, index);
     else if (mapping.slot === undefined ? drops : pfnOfLanes(oldLo, oldHi) !== mapping.pfn) dropSpte(mmu, page, index);
     else wasMapped = true;
     if (!wasMapped) mmu.flushRemoteTlbs();

@@ -1,5 +1,5 @@
 import type { Protocol } from "@mmu-lab/protocol";
-import { zapOldest, zapOldestButRoots } from "./get_page.ts";
+import { zapOldest, zapOldestButRoots } from "./reclaim.ts";
 import type { Mmu } from "../mmu.ts";
 import { READS_TABLES } from "../touches.ts";
 import { commitZap } from "./zap.ts";

@@ -3,12 +3,11 @@ import type { Protocol } from "@mmu-lab/protocol";
 import { UNMAP_GFN_RANGE, UNMAP_GFN_RANGE_RET } from "@mmu-lab/tracing";
 import { eachSlotMapping } from "./each_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
-import { levelOf } from "./role.ts";
-import { isValidIndirect } from "../shadow/unsync.ts";
+import type { PageId } from "./page_pool.ts";
+import { zapTablePages } from "../shadow/unprotect_page.ts";
 import { unmapSlotOfTdp } from "../tdp-mmu/unmap_slot.ts";
 import { WRITES_TABLES } from "../touches.ts";
-import { commitZap, dropSpte, prepareZap } from "./zap.ts";
+import { commitZap, zapPresent } from "./zap.ts";
 
 /**
  * Empties every mapping of a slot's gfns, and flushes the TLBs if one was in use (`kvm_arch_flush_shadow_memslot` with
@@ -23,26 +22,22 @@ export function* unmapGfnRange(mmu: Mmu, slot: Memslot): Protocol<void> {
   const { trace } = mmu;
   if (trace.on) trace.emit(UNMAP_GFN_RANGE, -1, slot.baseGfn, slot.baseGfn + slot.npages);
   mmu.execution.touched |= WRITES_TABLES;
-  const flush = mmu.tdp === undefined ? eachSlotMapping(mmu, slot, 1, 3, zapSpte) : unmapSlotOfTdp(mmu, mmu.tdp, slot);
+  const flush = mmu.tdp === undefined
+    ? eachSlotMapping(mmu, slot, 1, 3, zapMapping)
+    : unmapSlotOfTdp(mmu, mmu.tdp, slot);
   if (trace.on) trace.emit(UNMAP_GFN_RANGE_RET, -1, flush ? 1 : 0);
   if (mmu.shadow.indirectPages > 0) zapGuestTables(mmu, slot);
   if (flush) mmu.flushRemoteTlbs();
   yield mmu.lock.release;
 }
 
-function zapSpte(mmu: Mmu, page: PageId, index: number): boolean {
-  if (levelOf(mmu.pool.role[page]) > 1) mmu.stats.largepages--;
-  dropSpte(mmu, page, index);
+function zapMapping(mmu: Mmu, page: PageId, index: number): boolean {
+  zapPresent(mmu, page, index);
   return true;
 }
 
 /** Zaps the pages that shadow a guest table in the slot, for what is kept of such tables goes with the slot. */
 function zapGuestTables(mmu: Mmu, slot: Memslot): void {
-  const { pool } = mmu;
-  for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) {
-    for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
-      if (isValidIndirect(mmu, page, gfn)) prepareZap(mmu, page);
-    }
-  }
+  for (let gfn = slot.baseGfn; gfn < slot.baseGfn + slot.npages; gfn++) zapTablePages(mmu, gfn);
   commitZap(mmu);
 }

@@ -2,11 +2,11 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { KVM_MMU_INVALIDATE_ZAP_ALL_PAGES, KVM_MMU_PREPARE_ZAP_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
 import { countMappings } from "../kvm_stats.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
+import { NO_PAGE, type PageId, pageOf, type SpteId } from "./page_pool.ts";
 import { invalidated, isDirect, isInvalid, levelOf } from "./role.ts";
 import { rmapRemove } from "../shadow/rmap.ts";
 import { unlinkUnsyncPage, unsyncPagesBelow } from "../shadow/unsync.ts";
-import { SPTE_LARGE } from "./spte_bits.ts";
+import { isLast } from "./spte_bits.ts";
 import { freeRemoved } from "../tdp-mmu/tdp_mmu.ts";
 import { zapAllFast } from "../tdp-mmu/roots.ts";
 import { tracePage } from "../trace_page.ts";
@@ -146,6 +146,23 @@ export function dropSpte(mmu: Mmu, page: PageId, index: number): void {
   mmu.clearSpte(page, index);
 }
 
+/**
+ * Takes away what an entry maps or links, which is present: a mapping, or the link to a table, which may live on without
+ * (`mmu_page_zap_pte`, `drop_parent_pte`). Under `mmu_lock`.
+ */
+export function zapPresent(mmu: Mmu, page: PageId, index: number): void {
+  const { pool } = mmu;
+  const level = levelOf(pool.role[page]);
+  const lo = pool.lo(page, index);
+  if (isLast(lo, level)) {
+    dropSpte(mmu, page, index);
+    if (level > 1) mmu.stats.largepages--;
+  } else {
+    removeParent(mmu, mmu.childOf(lo, pool.hi(page, index)), page * 512 + index);
+    mmu.clearSpte(page, index);
+  }
+}
+
 /** Removes one parent of a page, without touching the parent's entry. */
 export function removeParent(mmu: Mmu, page: PageId, parent: SpteId): void {
   const { pool } = mmu;
@@ -183,7 +200,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
     if (pool.isEmpty(lo, hi)) continue;
     if (layout.isMmio(lo, hi)) {
       counters.counts[Work.mmioSptesZapped]++;
-    } else if (level > 1 && (lo & SPTE_LARGE) === 0) {
+    } else if (!isLast(lo, level)) {
       removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
     } else {
       if (indirect) rmapRemove(mmu, page, index);
@@ -200,7 +217,7 @@ function unlinkChildren(mmu: Mmu, page: PageId): void {
 function unlinkParents(mmu: Mmu, page: PageId): void {
   const { pool } = mmu;
   for (let parent = pool.parent[page]; parent !== -1; parent = pool.parent[page]) {
-    mmu.clearSpte(Math.floor(parent / 512), parent % 512);
+    mmu.clearSpte(pageOf(parent), parent % 512);
     mmu.counters.counts[Work.sptesVisited]++;
     removeParent(mmu, page, parent);
   }

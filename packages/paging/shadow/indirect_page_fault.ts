@@ -1,6 +1,5 @@
-import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { makePagesAvailable } from "../pages/get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
 import { highWord, linearPage } from "../linear_address.ts";
 import { isReadOnly } from "../pages/map.ts";
@@ -47,7 +46,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
   // From here on a slot that goes is none.
   const slot = found?.invalid ? undefined : found;
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  mmu.observeSlot(slot);
   let allowed = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;

@@ -1,4 +1,4 @@
-import type { Gfn } from "@mmu-lab/memslots";
+import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import type { PageId, SpteId } from "../pages/page_pool.ts";
 import { asIdOf, levelOf, type Role } from "../pages/role.ts";
 
@@ -92,5 +92,5 @@ export function tableKey(gfn: Gfn, level: number, asId: number): number {
 
 /** The key of the page of a level that a gfn lies in. */
 export function rmapKey(gfn: Gfn, level: number): number {
-  return Math.floor(gfn / 512 ** (level - 1)) * LEVELS + level;
+  return Math.floor(gfn / pagesPerEntry(level)) * LEVELS + level;
 }

@@ -6,7 +6,7 @@
  */
 import type { Protocol } from "@mmu-lab/protocol";
 import { ACC_ALL, pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { makePagesAvailable } from "../pages/get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
 import { directShadowRole, type Role } from "../pages/role.ts";
