@@ -29,16 +29,25 @@ export class GuestTablesOf {
   constructor(vm: Vm, mappings: readonly GuestMapping[], ept: boolean = false) {
     this.#vm = vm;
     this.#link = ept ? EPT_LINK : LINK;
-    if (vm.memslot(TABLE_SLOT) !== 0) {
-      throw new RangeError("Cannot set up the guest's tables: their memslot is refused");
-    }
+    this.#makeSlot(0);
     this.#frameOf(4, 0);
     for (const mapping of mappings) this.write(mapping);
+  }
+
+  /** Has the tables in the second address space too, in which a vCPU in system management mode walks them. */
+  shareWithSmm(): void {
+    this.#makeSlot(1);
   }
 
   /** Writes the entry of a linear page. */
   write({ page, gfn, bits }: GuestMapping): void {
     this.#entry(this.#frameOf(1, page), page % 512, gfn, bits);
+  }
+
+  #makeSlot(asId: number): void {
+    if (this.#vm.memslot({ ...TABLE_SLOT, asId }) !== 0) {
+      throw new RangeError("Cannot set up the guest's tables: their memslot is refused");
+    }
   }
 
   /** The table of a level that maps a page; made, and linked from above, if there is none. */

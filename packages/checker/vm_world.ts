@@ -70,6 +70,9 @@ class VmWorld implements World {
       : ept.length > 0
       ? new GuestTablesOf(vm, ept, true)
       : undefined;
+    const inSmm = scenario.vcpus.flat().some(({ smm }) => smm) ||
+      scenario.prelude.some((step) => step.op === "access" && step.smm);
+    if (inSmm) guestTables?.shareWithSmm();
     for (const step of scenario.prelude) {
       if (step.op === "access") {
         if (step.smm) vm.setSmm(step.vcpu, true);

@@ -55,9 +55,9 @@ function findings({ answered, generation, storms }: TraceSummary, clock: string)
       : `The generation had ${formatNumber(values)} values, from ${first} to ${last}, and went round ` +
         `${formatNumber(wraps)} times.`,
     ...(storm === undefined ? [] : [
-      `The worst storm after an update: ${
-        formatNumber(storm.refaults)
-      } refaults at generation ${storm.generation}, within ` +
+      `The worst storm after an update: ${formatNumber(storm.refaults)} ${
+        storm.refaults === 1 ? "refault" : "refaults"
+      } at generation ${storm.generation}, within ` +
       `${formatNumber(Math.round((storm.last - storm.first) * 1e6) / 1e6)} ${clock}.`,
     ]),
   ];

@@ -21,7 +21,8 @@ export function editDistance(a: string, b: string): number {
 }
 
 /**
- * Ends a message about an unknown word: a question if one of the known words is near, else all of them.
+ * Ends a message about an unknown word: a question if one of the known words is near, else those that begin most like
+ * it, else all of them.
  *
  * @param word What was given.
  * @param known What there is.
@@ -37,7 +38,16 @@ export function didYouMean(word: string, known: readonly string[]): string {
   if (isNear) return `; did you mean '${near.candidate}'?`;
   const longer = known.filter((candidate) => lower.length > 2 && candidate.toLowerCase().startsWith(lower));
   if (longer.length > 0) return `; did you mean ${longer.map((candidate) => `'${candidate}'`).join(" or ")}?`;
+  const shared = known.map((candidate) => sharedPrefix(lower, candidate.toLowerCase()));
+  const longest = Math.max(0, ...shared);
+  if (longest > 2) return `; there are: ${known.filter((_, i) => shared[i] === longest).join(", ")}`;
   return `; expected one of: ${known.join(", ")}`;
+}
+
+function sharedPrefix(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return length;
 }
 
 /**

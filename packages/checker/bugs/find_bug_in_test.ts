@@ -31,6 +31,13 @@ const FOUND: Readonly<Record<string, readonly string[]>> = {
   linux_6_1_npt_legacy: ["B04"],
 };
 
+Deno.test("findBugIn() finds B20 where guest tables are shadowed, which are walked in system management mode too", () => {
+  const found = (name: string) => findBugIn(BUGS.B20, PROFILES[name]).found;
+  assertEquals(found("linux_6_1_npt_shadow_187"), true);
+  assertEquals(found("linux_4_10_npt_shadow"), true);
+  assertEquals(found("linux_6_1_npt_shadow"), false);
+});
+
 for (const [name, bugs] of Object.entries(FOUND)) {
   Deno.test(`findBugIn() finds ${bugs.join(", ")} in ${name}, and no other of its kind`, () => {
     const found = LOOKED_FOR.filter((id) => {
