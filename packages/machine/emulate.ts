@@ -48,7 +48,7 @@ export function* emulateInstruction(
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
   vm.execution.forget();
   vm.execution.observe(retry ? 1 : 0);
-  if (vm.mmu.faultRules.emulatedAddress === "of-the-exit") vm.execution.observe(address);
+  if ((vm.mmu.faultRules.emulatedAddress ?? "walked") !== "walked") vm.execution.observe(address);
   vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
@@ -123,6 +123,7 @@ function* unprotect(vm: Vm, vcpu: Vcpu, address: number): Protocol<boolean> {
   const gpa = vcpu.mmu.shadow === undefined
     ? address
     : walk(vcpu, linearPage(address), linearOffset(address), PFERR_WRITE);
+  vm.execution.observe(gpa);
   return gpa >= 0 && (yield* unprotectPage(vm.mmu, Math.floor(gpa / 4096)));
 }
 
