@@ -2,11 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
 import { FAULT_RULES_3_11 } from "../fault/fault_rules.ts";
 import { PFERR_WRITE } from "../fault/pferr.ts";
+import { eachMapping } from "../pages/each_mapping.ts";
 import { PAGE_RULES_3_11, PAGE_RULES_4_10 } from "../pages/page_rules.ts";
 import { SPTE_MMU_WRITABLE, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { dropSpte } from "../pages/zap.ts";
 import { LEVEL_1, LEVEL_2, READ_ONLY, TinyShadow, USED } from "../testdata/tiny_shadow.ts";
-import { rmapAdd, rmapRemove, rmapWriteProtect, writeProtectGfn } from "./rmap.ts";
+import { protectLogged, rmapAdd, rmapRemove, rmapWriteProtect } from "./rmap.ts";
 import { rmapKey } from "./shadow_books.ts";
 
 const WRITABLE = SPTE_WRITABLE | SPTE_MMU_WRITABLE;
@@ -63,9 +64,9 @@ Deno.test("rmapWriteProtect() takes write access so that nobody gives it back wi
   tiny.touch(0, PFERR_WRITE);
   assertEquals(tiny.spte(0) & WRITABLE, WRITABLE);
   tiny.locked(() => {
-    assertEquals(writeProtectGfn(mmu, 0, 0x40, 1, false), true);
+    assertEquals(eachMapping(mmu, 0, 0x40, 1, protectLogged), true);
     assertEquals(tiny.spte(0) & WRITABLE, SPTE_MMU_WRITABLE);
-    assertEquals(writeProtectGfn(mmu, 0, 0x40, 1, false), false);
+    assertEquals(eachMapping(mmu, 0, 0x40, 1, protectLogged), false);
     // The entry changes, but no TLB holds what it does not allow.
     assertEquals(rmapWriteProtect(mmu, 0, 0x40), false);
     assertEquals(tiny.spte(0) & WRITABLE, 0);
