@@ -158,7 +158,7 @@ const LINUX_6_1_NPT_TDP: Profile = {
   faultRules: FAULT_RULES_6_1,
   pageRules: PAGE_RULES_6_1,
   walkRules: WALK_RULES_6_1,
-  slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
+  slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true, withinMaxGfn: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true },
 };
