@@ -197,6 +197,7 @@ const LINUX_6_12_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_12_shadow"),
   faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
   pageRules: PAGE_RULES_6_12,
+  slotLimits: { ...LINUX_6_1_NPT_TDP.slotLimits, ioctlChecksFlags: true },
   tdpMmu: {
     eagerPageSplit: true,
     splitsInFault: true,

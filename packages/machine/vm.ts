@@ -42,6 +42,7 @@ import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
 import { setMemoryRegion } from "./set_memory_region.ts";
+import { setUserMemoryRegion } from "./set_user_memory_region.ts";
 import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
 import { type AccessOutcome, Vcpu } from "./vcpu.ts";
 
@@ -163,7 +164,7 @@ export class Vm {
       for (const slot of this.profile.privateSlots) {
         const region = { ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 };
         // In every address space (x86_set_memory_region, 4.10).
-        for (const { asId } of this.memslots) this.memslot({ ...region, asId });
+        for (const { asId } of this.memslots) this.#privateSlot({ ...region, asId });
       }
     }
     const context = this.#guestTables();
@@ -234,12 +235,17 @@ export class Vm {
    * @returns 0, or the negative errno of the ioctl.
    */
   memslot(region: MemoryRegion): number {
-    return run(this.execution, setMemoryRegion(this, region), this.updater);
+    return run(this.execution, setUserMemoryRegion(this, region), this.updater);
   }
 
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
-    return setMemoryRegion(this, region);
+    return setUserMemoryRegion(this, region);
+  }
+
+  /** Changes a slot of KVM itself. */
+  #privateSlot(region: MemoryRegion): void {
+    run(this.execution, setMemoryRegion(this, region), this.updater);
   }
 
   /**
@@ -454,7 +460,9 @@ export class Vm {
       run(this.execution, zap(this.mmu), this.updater);
     }
     for (const id of this.profile.slotsDeletedAtEnd) {
-      for (const { asId } of this.memslots) this.memslot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
+      for (const { asId } of this.memslots) {
+        this.#privateSlot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
+      }
     }
     for (const vcpu of this.vcpus) {
       run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);

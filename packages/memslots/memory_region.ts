@@ -43,6 +43,8 @@ export interface MemslotLimits {
    * last: a slot that moves has been flushed by then, and stays where it was. No unless told.
    */
   readonly withinMaxGfn?: boolean;
+  /** Whether the ioctl itself refuses flags that it does not know, before all else (bb58b90b1a8f, 6.8). No unless told. */
+  readonly ioctlChecksFlags?: boolean;
 }
 
 /** A memslot change that passed every check. */

@@ -50,6 +50,8 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     vcpu.syncRequested = false;
     yield* syncRoots(mmu, vcpu);
   }
+  // What was zapped with the root asked for a flush, which comes first; taking a root may ask for another.
+  flushIfAsked(mmu, vcpu);
   if (vcpu.root !== NO_PAGE) return;
   if (mmu.tdp !== undefined) yield* takeTdpRoot(mmu, mmu.tdp, vcpu);
   else if (vcpu.shadow !== undefined) {
