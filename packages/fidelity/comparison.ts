@@ -1,5 +1,6 @@
 import type { Profile, Vm } from "@mmu-lab/machine";
 import type { KvmStats } from "@mmu-lab/paging";
+import { DeadlockError } from "@mmu-lab/protocol";
 import type { Era, TraceEvent } from "@mmu-lab/tracing";
 import {
   type OperationResult,
@@ -195,9 +196,16 @@ export class Comparison {
     this.overlaps = true;
     const telling = this.#telling;
     sink.clear(({ name }) => levelOfEvent(name) !== undefined || GUIDES.includes(name));
-    followOrder({ vm, sink, context, telling }, stretch, (index, { result, events }) => {
-      this.#judge(model, stretch.operations[index], result, events);
-    });
+    try {
+      followOrder({ vm, sink, context, telling }, stretch, (index, { result, events }) => {
+        this.#judge(model, stretch.operations[index], result, events);
+      });
+    } catch (error) {
+      if (!(error instanceof DeadlockError)) throw error;
+      const { seq, startLine } = stretch.operations[0];
+      const what = `Cannot follow the recorded order of the operations from seq=${seq} (line ${startLine}) on`;
+      throw new RangeError(`${what}: ${error.message}`, { cause: error });
+    }
   }
 
   /** Compares what came of an operation, and the events. */

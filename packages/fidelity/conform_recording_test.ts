@@ -37,6 +37,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-4.10/shadow/", 5, PROFILES["linux_4_10_npt_shadow"]],
   ["linux-6.1/tdp/", 9, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/tdp-smp2/", 2, PROFILES["linux_6_1_npt_tdp"]],
+  ["linux-6.1/shadow-smp2/", 2, PROFILES["linux_6_1_npt_shadow"]],
   ["linux-6.1/tdp-nocache/", 2, PROFILES["linux_6_1_npt_tdp_nocache"]],
   ["linux-6.1/tdp-6.1.187/", 2, PROFILES["linux_6_1_npt_tdp_187"]],
   ["linux-6.1/legacy/", 7, PROFILES["linux_6_1_npt_legacy"]],
@@ -97,7 +98,7 @@ Deno.test("conformRecording() loses the same writes as 3.11 did, and other kerne
   assert(outcomes.some(({ kernel, model }) => kernel.includes("kind=mmio") && model.includes("kind=ram")));
 });
 
-for (const path of ["tdp/s15", "tdp/s16", "legacy/s15", "legacy/s16"]) {
+for (const path of ["tdp/s15", "tdp/s16", "legacy/s15", "legacy/s16", "shadow/s15", "shadow/s16"]) {
   Deno.test(`conformRecording() tells 6.1.187 from 6.1.192 by ${path}: each agrees with its own recording alone`, async () => {
     const [mmu, name] = path.split("/");
     const [older, newer] = [PROFILES[`linux_6_1_npt_${mmu}_187`], PROFILES[`linux_6_1_npt_${mmu}`]];
@@ -109,13 +110,13 @@ for (const path of ["tdp/s15", "tdp/s16", "legacy/s15", "legacy/s16"]) {
 }
 
 const OTHER_QUIRK = [
-  ...[["tdp", "npt_tdp_slotzap"], ["tdp-slotzap", "npt_tdp"], ["ept-slotzap", "ept_tdp"]],
-  ["legacy-slotzap", "npt_legacy"],
+  ...[["tdp/s4", "npt_tdp_slotzap"], ["tdp-slotzap/s4", "npt_tdp"], ["ept-slotzap/s4", "ept_tdp"]],
+  ...[["legacy-slotzap/s4", "npt_legacy"], ["shadow/s16", "npt_shadow_slotzap"], ["shadow-slotzap/s16", "npt_shadow"]],
 ];
 
-for (const [folder, other] of OTHER_QUIRK) {
-  Deno.test(`conformRecording() tells by ${folder}/s4 of 6.12 whether a slot takes all mappings along`, async () => {
-    const recording = await read(`linux-6.12/${folder}/s4.trace.txt.gz`);
+for (const [path, other] of OTHER_QUIRK) {
+  Deno.test(`conformRecording() tells by ${path} of 6.12 whether a slot takes all mappings along`, async () => {
+    const recording = await read(`linux-6.12/${path}.trace.txt.gz`);
     const { levels } = conformRecording(recording, { profile: PROFILES[`linux_6_12_${other}`] });
     assert(levels[1]!.matched < levels[1]!.total);
   });

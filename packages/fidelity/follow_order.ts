@@ -1,7 +1,13 @@
 import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import type { TraceLine } from "@mmu-lab/tracing";
-import { actorOf, operationProtocol, type OperationResult, type RecordedStretch } from "@mmu-lab/workloads";
+import {
+  actorOf,
+  operationProtocol,
+  type OperationResult,
+  type RecordedOperation,
+  type RecordedStretch,
+} from "@mmu-lab/workloads";
 import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "./comparable.ts";
 import type { EventCollector } from "./event_collector.ts";
 
@@ -21,6 +27,12 @@ export const GUIDES: readonly string[] = ["kvm_entry"];
  * before it and of its own: the same step in another place is another.
  */
 export type TellingSteps = Map<string, boolean>;
+
+/** Events that an actor may tell of before it is held back; those of one operation alone are fewer. */
+const FAR_AHEAD = 64;
+/** Steps that an operation is given to end before others go on, and steps after which it is given up. */
+const PATIENCE = 1000;
+const MANY_STEPS = 20_000;
 
 /** What operations are followed with. */
 export interface Following {
@@ -90,6 +102,11 @@ class Actor {
     return (this.#told.get(name) ?? 0) >= (this.#due.get(name) ?? 0);
   }
 
+  /** Whether it has not told of such an event yet, and is not so far ahead of the kernel's that it never will. */
+  mayTell(name: string): boolean {
+    return this.#next !== undefined && this.#ahead < FAR_AHEAD && !this.hasTold(name);
+  }
+
   #tells(name: string): void {
     if (this.hasTold(name)) this.#ahead++;
     this.#told.set(name, (this.#told.get(name) ?? 0) + 1);
@@ -135,6 +152,7 @@ class Actor {
  * @param stretch The operations.
  * @param done Is told of each operation when the recording says that it is done.
  * @throws {DeadlockError} If all have to wait.
+ * @throws {RangeError} If an operation does not come to its end.
  */
 export function followOrder(
   following: Following,
@@ -153,9 +171,9 @@ export function followOrder(
       const line = events[turn - 1];
       if (!guides(following, events, turn - 1)) continue;
       actors[index].sees(line.name);
-      while (actors[index].next !== undefined && !actors[index].hasTold(line.name)) goOn(vm, actors[index], actors);
+      while (actors[index].mayTell(line.name)) goOn(vm, actors[index], actors);
     } else {
-      while (actors[index].next !== undefined) goOn(vm, actors[index], actors);
+      finish(vm, actors[index], actors, operations[index]);
       done(index, { result: actors[index].result!, events: actors[index].events });
     }
     while (actors[index].goesOn) actors[index].advance();
@@ -176,6 +194,18 @@ function guides({ sink }: Following, events: readonly TraceLine[], at: number): 
   // A guest that was left for an interrupt of the host is entered again: the model's never left it.
   for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return !isTimingExit(events[i]);
   return true;
+}
+
+/** Lets an actor go on to its end. A vCPU may try again and again what another has to finish first: then all go on by turns. */
+function finish(vm: Vm, actor: Actor, all: readonly Actor[], { seq, startLine }: RecordedOperation): void {
+  for (let steps = 0; actor.next !== undefined; steps++) {
+    if (steps > MANY_STEPS) {
+      throw new RangeError(`Cannot follow the recorded order: operation seq=${seq} (line ${startLine}) does not end`);
+    }
+    goOn(vm, actor, all);
+    if (steps < PATIENCE) continue;
+    for (const other of all) if (other !== actor && other?.next !== undefined && !other.waits) other.advance();
+  }
 }
 
 /** Lets an actor go on by a step, and before it, if it waits, those who hold it up. */

@@ -70,3 +70,17 @@ Deno.test("followOrder() carries out what the recording does not tell of, and an
   assertEquals([access.includes("kvm_exit"), update.includes("swap_active_memslots")], [true, true]);
   assertEquals(follow([READ, READ_DONE]), follow([READ, MADE, READ_DONE]));
 });
+
+const CREATED = [CREATE, CREATE_DONE];
+const DELETE = "9 tracing_mark_write: seq=6 op=memslot_delete as=0 id=5 gpa=0xd0000000 size=0x1000 flags=0";
+const DELETE_DONE = "9 tracing_mark_write: seq=6 op=done ret=0";
+const SWAP = "9 swap_active_memslots: (kvm_swap_active_memslots+0x0/0x160 [kvm]) as_id=0";
+const ZAP = "9 kvm_mmu_zap_all_fast: kvm-mmu-valid-gen 0 used_pages 0";
+
+Deno.test("followOrder() lets others go on where a vCPU would try again for ever", () => {
+  // The slot is invalid, and stays so until the deletion goes on: each fault says RETRY.
+  const told = follow([...CREATED, DELETE, SWAP, ZAP, READ, READ_DONE, DELETE_DONE]);
+  assertEquals(told[0].at(-1), "set_memory_region_ret");
+  assertEquals(told[1].at(-1), "kvm_userspace_exit");
+  assertEquals(told[1].length > 1000, true, `${told[1].length} events`);
+});

@@ -1,6 +1,7 @@
 import { type AccessSize, APIC_GFN, type MmioUserspace, SILENT_USERSPACE, type Vcpu, type Vm } from "@mmu-lab/machine";
 import { isReadOnly } from "@mmu-lab/paging";
 import type { AccessOperation } from "@mmu-lab/workloads";
+import { GuestView } from "./guest_view.ts";
 
 /** An access that went the wrong way. */
 export interface StaleAccess {
@@ -20,13 +21,17 @@ export interface StaleAccess {
  * none is or the slot is read-only and the part writes. The memslots at that moment are the truth, for nothing runs
  * meanwhile. What a device in the kernel serves is not seen: a judged VM has none.
  *
- * Not judged: the local APIC's page under a slot, which the kernel takes for MMIO whenever it emulates.
+ * Where KVM shadows the guest's tables, these say to which frame an address leads, as they are just before the access.
+ *
+ * Not judged: the local APIC's page under a slot, which the kernel takes for MMIO whenever it emulates; an access that the
+ * guest gets a page fault for; and one by an entry that the program has changed, of which nobody has told KVM.
  */
 export class Judge {
   /** What the VM must have for its user space. */
   readonly userspace: MmioUserspace;
-  /** The page of the access that is being judged. */
-  #firstGfn = 0;
+  /** The frames of the access that is being judged, of its first page and of its second; -1 if there is none. */
+  readonly #gfns: [number, number] = [-1, -1];
+  #view: GuestView | undefined;
   /** The parts that must go to a device, and those that may go either way. Parts: bit 2 x page + write. */
   #expected = 0;
   #either = 0;
@@ -58,9 +63,15 @@ export class Judge {
     };
   }
 
+  /** The program is about to write an entry of a guest's table, which KVM does not see; see `GuestView`. */
+  beforeHostWrite(vm: Vm, hva: number): void {
+    (this.#view ??= new GuestView(vm)).beforeHostWrite(hva);
+  }
+
   /** Looks at the memslots and the vCPU's cache just before an access. */
   before(vm: Vm, vcpu: Vcpu, { op, gva, size }: AccessOperation): void {
-    this.#firstGfn = Math.floor(gva / 4096);
+    this.#view ??= new GuestView(vm);
+    this.#gfns.fill(-1);
     this.#expected = 0;
     this.#either = 0;
     this.#memory = 0;
@@ -69,13 +80,13 @@ export class Judge {
     this.#served = 0;
     const slots = vm.mmu.slotsOf(vcpu.mmu);
     for (let page = 0; page < pagesOf(gva, size); page++) {
-      const gfn = this.#firstGfn + page;
+      const gfn = this.#gfns[page] = this.#view.gfnOf(vcpu, (Math.floor(gva / 4096) + page) * 4096);
       const slot = slots.active.find(gfn);
       const isMemory = slot !== undefined && !slot.invalid;
       if (isMemory) this.#memory |= 1 << page;
       else this.#devices |= 1 << page;
       const parts = (op === "write" ? 0 : 1) | (op === "read" ? 0 : 2);
-      if (isMemory && gfn === APIC_GFN) this.#either |= parts << (2 * page);
+      if (gfn < 0 || this.#view.isRewritten || (isMemory && gfn === APIC_GFN)) this.#either |= parts << (2 * page);
       if (!isMemory) this.#expected |= parts << (2 * page);
       else if (isReadOnly(slot)) this.#expected |= (parts & 2) << (2 * page);
       const known = vcpu.mmu.cache.matchesGpa(gfn * 4096, slots);
@@ -85,25 +96,25 @@ export class Judge {
 
   /** Judges the access, when it is done. */
   after(vcpu: Vcpu, { gva }: AccessOperation): StaleAccess | undefined {
-    const wrong = (this.#expected ^ this.#served) & ~this.#either;
+    const wrong = vcpu.outcome.faultCode >= 0 ? 0 : (this.#expected ^ this.#served) & ~this.#either;
     const page = (wrong & 3) === 0 ? 1 : 0;
     const expected = (this.#expected & wrong & (3 << (2 * page))) !== 0 ? "device" : "memory";
     const byCache = expected === "memory" && (this.#cached & (1 << page)) !== 0;
     this.#watchCache(vcpu);
     if (wrong === 0) return undefined;
-    return { gpa: page === 0 ? gva : (this.#firstGfn + 1) * 4096, expected, byCache };
+    return { gpa: this.#gfns[page] * 4096 + (page === 0 ? gva % 4096 : 0), expected, byCache };
   }
 
   /** Notes what the vCPU's cache has learnt from the access, or forgotten. */
   #watchCache({ index, mmu }: Vcpu): void {
     const { gfn } = mmu.cache;
-    const page = gfn === this.#firstGfn ? 1 : gfn === this.#firstGfn + 1 ? 2 : 0;
+    const page = gfn < 0 ? 0 : gfn === this.#gfns[0] ? 1 : gfn === this.#gfns[1] ? 2 : 0;
     if ((page & this.#memory & ~this.#cached) !== 0) this.#mislearnt.set(index, gfn);
     else if (gfn !== this.#mislearnt.get(index) || (page & this.#devices) !== 0) this.#mislearnt.delete(index);
   }
 
   #note(gpa: number, write: 0 | 1): void {
-    const page = Math.floor(gpa / 4096) - this.#firstGfn;
+    const page = Math.floor(gpa / 4096) === this.#gfns[1] ? 1 : 0;
     this.#served |= 1 << (2 * page + write);
   }
 }

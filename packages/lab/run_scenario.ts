@@ -85,7 +85,7 @@ class Run {
 
   constructor(scenario: Scenario, profile: Profile, options: RunScenarioOptions) {
     this.#options = options;
-    this.#judge = new Judge(scenario.guest === "recorder" ? RECORDER_USERSPACE : undefined);
+    this.#judge = new Judge(scenario.guest.startsWith("recorder") ? RECORDER_USERSPACE : undefined);
     this.#vm = vmForScenario(scenario, profile, {
       userspace: this.#judge.userspace,
       ...(options.trace === undefined ? {} : { trace: options.trace }),
@@ -104,6 +104,7 @@ class Run {
         for (let i = 0; i < operation.count; i++) this.#toggleDirtyLog(operation, index);
         return;
     }
+    if (operation.op === "host-write") this.#judge.beforeHostWrite(this.#vm, operation.hva);
     if (operation.op === "vm-destroy") this.#final = this.#count();
     runOperation(this.#vm, operation);
   }

@@ -28,12 +28,14 @@ function sound(profile: Profile): Profile {
   };
 }
 
-for (const name of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid", "seedV2"]) {
+for (const [i, name] of ["fullWalk", "fullWalkEveryPage", "generation", "hybrid", "seedV2"].entries()) {
   for (const [kernel, bits] of [["linux_3_11_shadow", undefined], ["linux_3_11_npt_shadow", 4]] as const) {
     Deno.test(`${name} on ${kernel} agrees with the guest's tables over 24000 random operations`, () => {
       const profile = strategyProfile(sound(PROFILES[kernel]), name, bits);
+      // What happens in the guest depends on the seed alone, so each strategy has its own.
+      const seed = SEED + i;
       for (const [hostWrites, cr0Wp] of [[false, true], [true, true], [true, false]]) {
-        assertEquals(runBesideTables({ profile, seed: SEED, operations: 8_000, hostWrites, cr0Wp }), undefined);
+        assertEquals(runBesideTables({ profile, seed, operations: 8_000, hostWrites, cr0Wp }), undefined);
       }
     });
   }

@@ -4,47 +4,38 @@ import type { MemoryRegion } from "@mmu-lab/memslots";
 import {
   changeAddressSpace,
   changePaging,
-  dropKeptRoots,
   enterL2,
-  freeAllRoots,
   getDirtyLog,
   type HardwareBackend,
   invalidatePage,
   invept,
-  isCanonical,
   leaveL2,
-  linearAddress,
   linearOffset,
   linearPage,
   loadCr3,
   MIN_MMU_PAGES,
   Mmu,
   mmuControl,
-  NestedState,
-  PAGING_OFF,
   type PagingState,
-  releaseRoots,
-  ShadowContext,
   shrink,
   type VcpuMmu,
   WRITES_GUEST_TABLES,
-  zapAllAtEnd,
-  zapAllPages,
-  zapAllTdp,
 } from "@mmu-lab/paging";
 import { Execution, Lock, type Protocol, run, Srcu } from "@mmu-lab/protocol";
 import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
+import { checkAddress } from "./check_address.ts";
+import { checkLa57 } from "./check_la57.ts";
+import { createVcpu } from "./create_vcpu.ts";
+import { destroyVm } from "./destroy_vm.ts";
 import { DeviceBus, type MmioUserspace, SILENT_USERSPACE } from "./device_bus.ts";
 import { emulateInstruction } from "./emulate.ts";
 import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./guest.ts";
-import { GuestMemory } from "./guest_memory.ts";
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
-import { setMemoryRegion } from "./set_memory_region.ts";
 import { setUserMemoryRegion } from "./set_user_memory_region.ts";
 import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
-import { type AccessOutcome, Vcpu } from "./vcpu.ts";
+import type { AccessOutcome, Vcpu } from "./vcpu.ts";
 
 /** What a VM is made with, beside its profile. */
 export interface VmOptions {
@@ -59,12 +50,6 @@ export interface VmOptions {
   /** Shadow pages the VM may have (`KVM_SET_NR_MMU_PAGES`), at least 64; 2 percent of its memory unless told. */
   readonly maxShadowPages?: number;
 }
-
-/** Physical address bits that CPUID tells a guest that has paging off. */
-const GUEST_MAXPHYADDR = 40;
-
-/** Where the memory of slots that KVM makes for itself lies in the host. */
-const PRIVATE_MEMORY = 0x7fff00000000;
 
 /**
  * A virtual machine: a profile put together. The methods that can race with each other are protocols, to be driven by
@@ -160,67 +145,12 @@ export class Vm {
 
   /** Creates a vCPU; with the first, KVM makes its private slots. */
   createVcpu(): Vcpu {
-    if (this.vcpus.length === 0) {
-      for (const slot of this.profile.privateSlots) {
-        const region = { ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 };
-        // In every address space (x86_set_memory_region, 4.10).
-        for (const { asId } of this.memslots) this.#privateSlot({ ...region, asId });
-      }
-    }
-    const context = this.#guestTables();
-    const shadow = this.backend.shadowsGuestTables === true ? context : undefined;
-    const vcpu = new Vcpu(this.mmu.addVcpu(this.guest.paging, shadow), context);
-    vcpu.mmu.nested = this.#nestedState();
-    // A new vCPU flushes its TLB anyway: this is for the statistics.
-    vcpu.mmu.flushIsCounted = this.backend.flushesLoadedVcpu === true;
-    if (this.mmu.pageRules.flushesForSregs) this.mmu.stats.tlb_flush++;
-    this.vcpus.push(vcpu);
-    return vcpu;
+    return createVcpu(this);
   }
 
   /** Whether KVM shadows guest tables, always or while a vCPU runs L2: then what guest memory holds decides steps. */
   get shadowsGuestTables(): boolean {
     return this.backend.shadowsGuestTables === true || this.profile.nested !== undefined;
-  }
-
-  /** What a vCPU needs to run L2, where the kernel lets it. */
-  #nestedState(): NestedState | undefined {
-    const { nested } = this.profile;
-    if (nested === undefined) return undefined;
-    const context = this.#contextFor({ format: PAGING_OFF, maxphyaddr: nested.ept.maxphyaddr });
-    return new NestedState(nested, context, this.guest.l2 ?? FLAT_GUEST.paging);
-  }
-
-  /** How KVM walks the guest's tables, and shadows them where the processor has no two-dimensional paging. */
-  #guestTables(): ShadowContext | undefined {
-    const { tables, paging } = this.guest;
-    if (this.backend.shadowsGuestTables !== true && paging.inMemory !== true) return undefined;
-    const read = tables?.paging ?? { format: PAGING_OFF, maxphyaddr: GUEST_MAXPHYADDR };
-    if (this.backend.shadowsGuestTables === true) this.#checkLa57(read);
-    const context = this.#contextFor(read);
-    const cr3 = tables?.cr3 ?? 0;
-    context.walk.rootLo = cr3 | 0;
-    context.walk.rootHi = Math.floor(cr3 / 2 ** 32);
-    return context;
-  }
-
-  #checkLa57({ format }: PagingState): void {
-    if (format.rootLevel < 5 || this.backend.la57 === true) return;
-    throw new RangeError(`Cannot use ${format.name} paging: the processor of ${this.profile.name} has no LA57`);
-  }
-
-  /** Walks tables in guest memory for the vCPU that is being created. */
-  #contextFor(paging: PagingState): ShadowContext {
-    const vcpu = this.vcpus.length;
-    return new ShadowContext({
-      paging,
-      rules: this.profile.walkRules,
-      tables: new GuestMemory(this, vcpu),
-      counters: this.mmu.counters,
-      trace: this.mmu.trace,
-      vcpu,
-      ...(this.profile.shadowRules === undefined ? {} : { shadowRules: this.profile.shadowRules }),
-    });
   }
 
   /** Runs a vCPU whose guest has code to its first hand-over to user space; a flat guest has none. */
@@ -241,11 +171,6 @@ export class Vm {
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
     return setUserMemoryRegion(this, region);
-  }
-
-  /** Changes a slot of KVM itself. */
-  #privateSlot(region: MemoryRegion): void {
-    run(this.execution, setMemoryRegion(this, region), this.updater);
   }
 
   /**
@@ -411,7 +336,7 @@ export class Vm {
    * @throws {RangeError} If it wants 5-level paging, and the processor has none.
    */
   setPaging(index: number, paging: PagingState): void {
-    this.#checkLa57(paging);
+    checkLa57(this, paging);
     run(this.execution, changePaging(this.mmu, this.#stopped(index), paging), index);
   }
 
@@ -451,24 +376,9 @@ export class Vm {
     if (strategy.sweep !== undefined) run(this.execution, strategy.sweep(this.control), this.updater);
   }
 
-  /** Destroys the VM as 3.11 and 6.1 do: zap everything, delete the private slots, give back the roots. */
+  /** Destroys the VM. */
   destroy(): void {
-    const { tdp, pageRules } = this.mmu;
-    if (tdp !== undefined) run(this.execution, zapAllTdp(this.mmu, tdp), this.updater);
-    else {
-      const zap = pageRules.validGeneration === "counted" ? zapAllPages : zapAllAtEnd;
-      run(this.execution, zap(this.mmu), this.updater);
-    }
-    for (const id of this.profile.slotsDeletedAtEnd) {
-      for (const { asId } of this.memslots) {
-        this.#privateSlot({ asId, id, gpa: 0, size: 0, flags: 0, userspaceAddr: 0 });
-      }
-    }
-    for (const vcpu of this.vcpus) {
-      run(this.execution, freeAllRoots(this.mmu, vcpu.mmu), vcpu.index);
-      if (vcpu.mmu.nested !== undefined) run(this.execution, dropKeptRoots(this.mmu, vcpu.mmu.nested), vcpu.index);
-    }
-    if (tdp !== undefined) run(this.execution, releaseRoots(this.mmu, tdp), this.updater);
+    destroyVm(this);
   }
 
   /** The vCPU of that number. */
@@ -479,21 +389,4 @@ export class Vm {
     }
     return vcpu;
   }
-}
-
-/**
- * That an access lies in the address space that its guest has by its paging.
- *
- * @throws {RangeError} If it does not; that the guest gets #GP is not modelled.
- */
-function checkAddress({ page, offset }: Vcpu, size: AccessSize, shadow: ShadowContext): void {
-  const last = offset + size > 4096 ? page + 1 : page;
-  if (shadow.isLongMode) {
-    const levels = shadow.shadowLevels === 5 ? 5 : 4;
-    if (isCanonical(page, levels) && isCanonical(last, levels)) return;
-    throw new RangeError(`Cannot access 0x${page.toString(16)}${offset.toString(16).padStart(3, "0")}: not canonical`);
-  }
-  if (last < 2 ** 20) return;
-  const address = linearAddress(page, offset).toString(16);
-  throw new RangeError(`Cannot access 0x${address}: this guest has 32-bit addresses; give it page tables of long mode`);
 }

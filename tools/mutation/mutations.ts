@@ -689,8 +689,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "cr3-without-flush",
     file: "packages/paging/shadow/control_registers.ts",
-    find: "mmu.flushLocalTlb(vcpu);",
-    replace: "",
+    find: "yield* syncRoots(mmu, vcpu);",
+    replace: "return (yield* syncRoots(mmu, vcpu)) === undefined;",
     what: "A guest that loads the same CR3 again keeps its TLB.",
     caughtBy: [SHADOW],
   },

@@ -3,7 +3,7 @@ import { PAGE_RULES_4_19 } from "@mmu-lab/paging";
 import { nptBackend, type NptProcessor } from "@mmu-lab/svm-backend";
 import { eptBackend, type EptProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile } from "../profile.ts";
 
 /**
  * A kernel of the 4.19 line, made from its counterpart of 4.10 by what differs on the way (4.19.152 mmu.c, x86.c, x86.h,

@@ -11,8 +11,8 @@ import {
 import { type NptProcessor, svmShadowBackend } from "@mmu-lab/svm-backend";
 import { vmxShadowBackend, type VmxShadowKernel, type VmxShadowProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
-import type { Profile } from "./profile.ts";
-import { firstOfLine, linux419 } from "./profiles_4_19.ts";
+import type { Profile } from "../profile.ts";
+import { firstOfLine, linux419 } from "./linux_4_19.ts";
 
 /** The processor of the recordings on Intel, as far as shadow paging asks. */
 type IntelProcessor = Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">;

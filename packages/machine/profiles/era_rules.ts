@@ -3,7 +3,7 @@ import { type Era, ERAS } from "@mmu-lab/memslots";
 import { nptBackend, type NptProcessor } from "@mmu-lab/svm-backend";
 import { eptBackend, type EptProcessor } from "@mmu-lab/vmx-backend";
 import { layoutNamed } from "./_layout_named.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile } from "../profile.ts";
 
 /** A stretch of kernels between those that are modelled whole: what of it concerns MMIO caching. */
 interface EraRules {
