@@ -126,7 +126,7 @@ function nameFor61(seen: RecordedKernel): string | undefined {
 }
 
 /** What a profile's name ends with, by where the gfn is split: bits 43:39, bits 39:35, not at all. */
-const SPLITS: Readonly<Record<number, string>> = { 39: "", 35: "_skx", 0: "_nol1tf" };
+const SPLITS: Readonly<Record<number, string>> = { 39: "", 35: "_pml", 0: "_nol1tf" };
 
 /** What the names of profiles from 6.1 on say of the MMU. */
 function lateMmuOf({ paging, tdpMmu }: RecordedKernel): string {

@@ -49,7 +49,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-6.1-ept/ept/", 4, PROFILES["linux_6_1_ept_tdp"]],
   ["linux-6.1-ept/ept-nocache/", 1, PROFILES["linux_6_1_ept_tdp_nocache"]],
   ["linux-6.1-ept/ept-nol1tf/", 1, PROFILES["linux_6_1_ept_tdp_nol1tf"]],
-  ["linux-6.1-ept/ept-skx/", 2, PROFILES["linux_6_1_ept_tdp_skx"]],
+  ["linux-6.1-ept/ept-skx/", 2, PROFILES["linux_6_1_ept_tdp_pml"]],
   ["linux-6.12/tdp/", 8, PROFILES["linux_6_12_npt_tdp"]],
   ["linux-6.12/tdp-slotzap/", 7, PROFILES["linux_6_12_npt_tdp_slotzap"]],
   ["linux-6.12/legacy/", 4, PROFILES["linux_6_12_npt_legacy"]],

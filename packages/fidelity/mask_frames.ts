@@ -27,7 +27,7 @@ const SHOWN: ReadonlyMap<string, readonly (readonly [after: string, what: Shown]
 ]);
 
 /** The frame that a pointer shows which the kernel hides: any. */
-export const HIDDEN_FRAME = -1;
+export const HIDDEN_FRAME: number = -1;
 
 /** A text without its frames. */
 export interface Masked {

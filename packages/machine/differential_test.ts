@@ -59,7 +59,7 @@ for (const [where, place] of Object.entries(PLACES)) {
       "linux_4_10_npt",
       "linux_6_1_npt_legacy",
       "linux_6_12_ept_legacy_slotzap",
-      "linux_6_1_ept_legacy_skx",
+      "linux_6_1_ept_legacy_pml",
     ]
   ) {
     Deno.test(`${name} agrees with the flat oracle ${where}`, () => {

@@ -32,7 +32,7 @@ Deno.test("PROFILES differ in what the kernels differ in", () => {
   assertEquals(PROFILES.linux_6_12_ept_tdp_slotzap.flushSlot, "slot-range");
   const { linux_6_1_npt_tdp_187: tdp, linux_6_1_npt_legacy_187: legacy } = PROFILES;
   assertEquals([tdp.tdpMmu?.eagerPageSplit, legacy.tdpMmu, legacy.cacheRule], [true, undefined, tdp.cacheRule]);
-  assertEquals(PROFILES.linux_6_1_ept_legacy_skx.pageRules?.dirtyLog, "dirty-bit");
+  assertEquals(PROFILES.linux_6_1_ept_legacy_pml.pageRules?.dirtyLog, "dirty-bit");
 });
 
 Deno.test("withStrategy() changes the strategy and the name, and nothing else", () => {

@@ -1,9 +1,9 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import { pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE } from "./page_pool.ts";
-import { levelOf } from "./role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "./spte_bits.ts";
+import { NO_PAGE } from "./pages/page_pool.ts";
+import { levelOf } from "./pages/role.ts";
+import { isLast, SPTE_WRITABLE } from "./pages/spte_bits.ts";
 
 /**
  * Audits what flushes are for: a translation that a TLB may still use has an entry in some shadow page that allows as much,
@@ -45,7 +45,7 @@ function collectFrames(mmu: Mmu, into: Map<number, boolean>): void {
     for (let index = 0; index < 512; index++) {
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
-      if (pool.isEmpty(lo, hi) || !mmu.isPresent(lo, hi) || (level > 1 && (lo & SPTE_LARGE) === 0)) continue;
+      if (pool.isEmpty(lo, hi) || !mmu.isPresent(lo, hi) || !isLast(lo, level)) continue;
       const first = pfnOfLanes(lo, hi & 0xfffff);
       for (let pfn = first; pfn < first + pagesPerEntry(level); pfn++) {
         if (into.get(pfn) !== true) into.set(pfn, (lo & SPTE_WRITABLE) !== 0);

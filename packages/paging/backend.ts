@@ -6,7 +6,7 @@
  */
 import type { Protocol } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
-import type { SpteBits } from "./spte_bits.ts";
+import type { SpteBits } from "./pages/spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 /** What an access does, as bits that can be or-ed. */

@@ -1,13 +1,13 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import { formatLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE, type PageId, type SpteId } from "./page_pool.ts";
-import { isDirect, isInvalid, levelOf } from "./role.ts";
+import { NO_PAGE, type PageId, type SpteId } from "./pages/page_pool.ts";
+import { isDirect, isInvalid, levelOf } from "./pages/role.ts";
 import { auditShadow } from "./shadow/audit_shadow.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { isRemoved } from "./tdp-mmu/removed_spte.ts";
-import { isLast } from "./spte_bits.ts";
+import { isLast } from "./pages/spte_bits.ts";
 
 /**
  * Audits the books of an MMU: whether what it keeps count of agrees with what its tables hold. It checks the list of

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { auditBooks } from "./books.ts";
-import { invalidated } from "./role.ts";
+import { invalidated } from "./pages/role.ts";
 import { TinyLegacy } from "./testdata/tiny_legacy.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
-import { prepareZap } from "./zap.ts";
+import { prepareZap } from "./pages/zap.ts";
 
 /** Two vCPUs, RAM in one table, MMIO sptes in two others; pages 0 to 5: root, two directories, three tables. */
 function busy(): TinyMmu {

@@ -1,10 +1,10 @@
 import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import type { NestedState } from "./nested/nested_state.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
-import { isDirect } from "./role.ts";
+import { NO_PAGE, type PageId } from "./pages/page_pool.ts";
+import { isDirect, levelOf } from "./pages/role.ts";
 import { PAE_ROOTS } from "./shadow/shadow_roots.ts";
-import { SPTE_LARGE } from "./spte_bits.ts";
+import { isLast } from "./pages/spte_bits.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 
 const ofPage = new StateHasher();
@@ -73,10 +73,10 @@ function addShadow(mmu: Mmu, page: PageId, hasher: StateHasher): void {
   const { pool, shadow } = mmu;
   hasher.add(pool.isUnsync(page) ? 1 : 0).add(shadow.floods.get(page) ?? 0);
   for (const index of [...shadow.unsyncChildren.get(page) ?? []].sort((a, b) => a - b)) hasher.add(index);
-  const level = pool.role[page] & 0xf;
+  const level = levelOf(pool.role[page]);
   for (let index = 0; index < 512; index++) {
     const lo = pool.lo(page, index);
-    if (mmu.isPresent(lo, pool.hi(page, index)) && (level === 1 || (lo & SPTE_LARGE) !== 0)) {
+    if (mmu.isPresent(lo, pool.hi(page, index)) && isLast(lo, level)) {
       hasher.add(shadow.gfnOf(page, index));
       if (mmu.shadowRules.unchangedRights === "left-alone") hasher.add(shadow.accessAt(page, index));
     }
@@ -91,14 +91,14 @@ function hashPage(mmu: Mmu, page: PageId): number {
   ofPage.add(pool.rootCount[page]).add(pool.mmioCached(page) ? 1 : 0);
   const lanes = pool.lanes(page);
   const offset = pool.laneOffset(page);
-  const level = pool.role[page] & 0xf;
+  const level = levelOf(pool.role[page]);
   if (!isDirect(pool.role[page])) addShadow(mmu, page, ofPage);
   for (let at = offset; at < offset + 1024; at += 2) {
     const lo = lanes[at];
     const hi = lanes[at + 1];
     if (pool.isEmpty(lo, hi)) continue;
     ofPage.add(at - offset);
-    if (level > 1 && (lo & SPTE_LARGE) === 0 && mmu.isPresent(lo, hi)) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
+    if (!isLast(lo, level) && mmu.isPresent(lo, hi)) addIdentity(mmu, mmu.childOf(lo, hi), ofPage);
     else ofPage.add(lo).add(hi);
   }
   return ofPage.value;

@@ -1,22 +1,22 @@
 import type { InvalidationStrategy } from "@mmu-lab/invalidation";
-import type { Gfn, Memslot, Memslots } from "@mmu-lab/memslots";
+import { type Gfn, hashSlot, type Memslot, type Memslots } from "@mmu-lab/memslots";
 import { type Execution, Lock, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { MmioLayout } from "@mmu-lab/spte-encoding";
 import type { TraceSink } from "@mmu-lab/tracing";
 import type { GuestPaging } from "./backend.ts";
 import type { Emulator } from "./emulator.ts";
-import type { FaultRules } from "./fault_rules.ts";
+import type { FaultRules } from "./fault/fault_rules.ts";
 import type { HostPages } from "./host_pages.ts";
 import { KvmStats } from "./kvm_stats.ts";
-import type { MmioCacheRule } from "./mmio_cache.ts";
-import { PAGE_RULES_3_11, type PageRules } from "./page_rules.ts";
-import { ShadowPagePool } from "./page_pool.ts";
-import type { PageId } from "./page_pool.ts";
-import { isInvalid } from "./role.ts";
+import type { MmioCacheRule } from "./mmio/mmio_cache.ts";
+import { PAGE_RULES_3_11, type PageRules } from "./pages/page_rules.ts";
+import { ShadowPagePool } from "./pages/page_pool.ts";
+import type { PageId } from "./pages/page_pool.ts";
+import { isInvalid } from "./pages/role.ts";
 import { ShadowBooks } from "./shadow/shadow_books.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
-import { SPTE_PRESENT, type SpteBits } from "./spte_bits.ts";
+import { SPTE_PRESENT, type SpteBits } from "./pages/spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
 import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_TABLES } from "./touches.ts";
@@ -186,6 +186,12 @@ export class Mmu {
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
     return this.slotsOf(vcpu).active.find(gfn);
+  }
+
+  /** Says that the running vCPU keeps a slot, or that there is none, in a local variable beyond its next step. */
+  observeSlot(slot: Memslot | undefined): void {
+    const { execution } = this;
+    if (execution.keepsObservations) hashSlot(slot, (value) => execution.observe(value));
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */

@@ -1,11 +1,11 @@
 import type { MmuControl } from "@mmu-lab/invalidation";
 import { type Lock, type Protocol, Work, type WorkCounters } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
-import { asIdOf, isInvalid } from "./role.ts";
+import { NO_PAGE, type PageId } from "./pages/page_pool.ts";
+import { asIdOf, isInvalid } from "./pages/role.ts";
 import { setTdpSpte } from "./tdp-mmu/set_spte.ts";
 import { freeRemoved, type TdpMmu } from "./tdp-mmu/tdp_mmu.ts";
-import { commitZap, prepareZap, zapAllPages } from "./zap.ts";
+import { commitZap, prepareZap, zapAllPages } from "./pages/zap.ts";
 import { READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** What a strategy may do to an MMU; see the contract, `@mmu-lab/invalidation` `strategy.ts`. */

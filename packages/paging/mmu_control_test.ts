@@ -2,7 +2,7 @@ import { LockNotHeldError, Work } from "@mmu-lab/protocol";
 import { assertEquals, assertThrows } from "@std/assert";
 import { auditBooks } from "./books.ts";
 import { mmuControl } from "./mmu_control.ts";
-import { isInvalid } from "./role.ts";
+import { isInvalid } from "./pages/role.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
 
 /** RAM in one table, MMIO sptes in `tables` others. */

@@ -3,7 +3,7 @@ import { none } from "@mmu-lab/invalidation";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { defaultMaxPages, Mmu } from "./mmu.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
-import { FAULT_RULES_3_11 } from "./fault_rules.ts";
+import { FAULT_RULES_3_11 } from "./fault/fault_rules.ts";
 
 Deno.test("Mmu throws when the strategy stamps numbers that the layout cannot store", () => {
   const strategy = { ...none(), name: "wide", maxGeneration: 0xfffff };

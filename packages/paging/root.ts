@@ -1,15 +1,16 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { getPage, makePagesAvailable } from "./get_page.ts";
+import { getPage } from "./pages/get_page.ts";
+import { makePagesAvailable } from "./pages/reclaim.ts";
 import type { Mmu } from "./mmu.ts";
 import { dropKeptRoots } from "./nested/switch_level.ts";
-import { NO_PAGE } from "./page_pool.ts";
-import { directRole } from "./role.ts";
+import { NO_PAGE } from "./pages/page_pool.ts";
+import { directRole } from "./pages/role.ts";
 import { dropTdpRoot, takeTdpRoot } from "./tdp-mmu/roots.ts";
 import { allocateShadowRoots, freePaeRoots, PAE_ROOTS } from "./shadow/shadow_roots.ts";
 import { dropRoots } from "./shadow/previous_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
-import { commitZap, putRoot } from "./zap.ts";
+import { commitZap, putRoot } from "./pages/zap.ts";
 import { READS_REQUESTS, READS_TABLES, WRITES_TABLES } from "./touches.ts";
 
 /** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */

@@ -1,11 +1,11 @@
 import { Work } from "@mmu-lab/protocol";
 import { assert, assertEquals } from "@std/assert";
 import { auditBooks } from "./books.ts";
-import { NO_PAGE } from "./page_pool.ts";
-import { PAGE_RULES_3_11, PAGE_RULES_4_10 } from "./page_rules.ts";
+import { NO_PAGE } from "./pages/page_pool.ts";
+import { PAGE_RULES_3_11, PAGE_RULES_4_10 } from "./pages/page_rules.ts";
 import { freeRoot, needsRoot, prepareEntry } from "./root.ts";
 import { TinyMmu } from "./testdata/tiny_mmu.ts";
-import { zapAllPages } from "./zap.ts";
+import { zapAllPages } from "./pages/zap.ts";
 
 Deno.test("prepareEntry() takes a root, shared by all vCPUs, and flushes the TLB for it", () => {
   const tiny = new TinyMmu();

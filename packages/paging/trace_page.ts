@@ -1,7 +1,7 @@
 import { packSpRole, type TraceEvent } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
-import type { PageId } from "./page_pool.ts";
-import { accessOf, hasEferNx, hasFourByteGptes, isDirect, isInvalid, levelOf, quadrantOf } from "./role.ts";
+import type { PageId } from "./pages/page_pool.ts";
+import { accessOf, hasEferNx, hasFourByteGptes, isDirect, isInvalid, levelOf, quadrantOf } from "./pages/role.ts";
 
 /** The address of an spte in tracepoints: by the page's serial, which no later page shares. */
 export function sptepOf(mmu: Mmu, page: PageId, index: number): number {

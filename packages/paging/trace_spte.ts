@@ -1,8 +1,8 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import { KVM_MMU_SET_SPTE, KVM_MMU_SPTE_REQUESTED } from "@mmu-lab/tracing";
 import type { Mmu } from "./mmu.ts";
-import type { PageId } from "./page_pool.ts";
-import { SPTE_PRESENT, SPTE_WRITABLE } from "./spte_bits.ts";
+import type { PageId } from "./pages/page_pool.ts";
+import { SPTE_PRESENT, SPTE_WRITABLE } from "./pages/spte_bits.ts";
 import { sptepOf } from "./trace_page.ts";
 
 /** `KVM_PFN_NOSLOT`: bit 63, in the high lane. */

@@ -1,7 +1,7 @@
 import type { GuestExit, GuestPaging } from "./backend.ts";
-import { MmioCache, type MmioCacheRule } from "./mmio_cache.ts";
+import { MmioCache, type MmioCacheRule } from "./mmio/mmio_cache.ts";
 import type { NestedState } from "./nested/nested_state.ts";
-import { NO_PAGE, type PageId } from "./page_pool.ts";
+import { NO_PAGE, type PageId } from "./pages/page_pool.ts";
 import type { ShadowContext } from "./shadow/shadow_context.ts";
 import { Tlb } from "./tlb.ts";
 

@@ -102,7 +102,7 @@ export const TDP_KERNELS: readonly Profile[] = [
   },
   {
     ...LINUX_6_1_EPT_TDP,
-    name: "linux_6_1_ept_tdp_skx",
+    name: "linux_6_1_ept_tdp_pml",
     summary: "as linux_6_1_ept_tdp on a Skylake-X: split around bits 39:35, and dirty pages logged by the processor",
     layout: layoutNamed("linux_6_1_ept", { l1tf: true }),
     backend: () => eptBackend({ ...HASWELL, logsDirtyPages: true }, "6.1"),

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { PFERR_WRITE } from "../pferr.ts";
+import { PFERR_WRITE } from "../fault/pferr.ts";
 import { A, D, GuestWorld, PWU } from "../testdata/guest_world.ts";
 import { PAGING_32BIT } from "./format.ts";
 import { gpteChanged, tableAccess } from "./gpte_changed.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PFERR_FETCH, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_FETCH, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import { GuestWorld, PS } from "../testdata/guest_world.ts";
 import { EPT_4_LEVEL, EPT_5_LEVEL } from "./format.ts";
 import type { EptState } from "./guest_role.ts";

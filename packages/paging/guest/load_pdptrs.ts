@@ -1,5 +1,5 @@
 import { addressHi, addressLo } from "@mmu-lab/spte-encoding";
-import { PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import type { WalkMmu } from "./walk_mmu.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Gfn } from "@mmu-lab/memslots";
-import { PFERR_USER } from "../pferr.ts";
+import { PFERR_USER } from "../fault/pferr.ts";
 import { type GuestFault, GuestWalker } from "./guest_walker.ts";
 import { walkAddr } from "./walk_addr.ts";
 import type { GpaTranslator, WalkMmu } from "./walk_mmu.ts";

@@ -1,7 +1,7 @@
 import { Work, WorkCounters } from "@mmu-lab/protocol";
 import { NULL_SINK } from "@mmu-lab/tracing";
 import { assert, assertEquals } from "@std/assert";
-import { PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import { A, ADDRESS, D, GuestWorld, PWU, ROOT } from "../testdata/guest_world.ts";
 import { FlatTables } from "./flat_tables.ts";
 import { EPT_4_LEVEL, PAGING_4_LEVEL, PAGING_5_LEVEL, PAGING_OFF } from "./format.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
-import { PFERR_FETCH, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_FETCH, PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import type { PagingState } from "./guest_role.ts";
 
 /** Error codes that have an entry: those of bits 4:1. */

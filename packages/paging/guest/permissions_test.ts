@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PFERR_FETCH, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_FETCH, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import { PAGING_32BIT, PAGING_4_LEVEL } from "./format.ts";
 import type { PagingState } from "./guest_role.ts";
 import { eptPermissionBitmap, NOT_SMAP, permissionBitmap, pkruMask } from "./permissions.ts";

@@ -16,7 +16,7 @@ import {
   PFERR_RSVD,
   PFERR_USER,
   PFERR_WRITE,
-} from "../pferr.ts";
+} from "../fault/pferr.ts";
 import { CHANGED, updateAccessedDirtyBits } from "./accessed_dirty.ts";
 import type { GuestRole } from "./guest_role.ts";
 import { gpteAccess, type GuestWalker, linearIndex, Place } from "./guest_walker.ts";

@@ -1,6 +1,6 @@
 import { Work, WorkCounters } from "@mmu-lab/protocol";
 import { assert, assertEquals } from "@std/assert";
-import { PFERR_FETCH, PFERR_IMPLICIT_ACCESS, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { PFERR_FETCH, PFERR_IMPLICIT_ACCESS, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import { A, D, GuestWorld, type GuestWorldOptions, NX, PS, PWU, ROOT } from "../testdata/guest_world.ts";
 import { FlatTables } from "./flat_tables.ts";
 import { PAGING_32BIT, PAGING_5_LEVEL, PAGING_OFF, PAGING_PAE } from "./format.ts";

@@ -1,8 +1,8 @@
 import type { StateHasher } from "@mmu-lab/protocol";
 import type { GuestPaging } from "../backend.ts";
 import { EPT_4_LEVEL } from "../guest/format.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { nestedBaseRole } from "../role.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { nestedBaseRole } from "../pages/role.ts";
 import type { ShadowContext } from "../shadow/shadow_context.ts";
 import type { NestedRules } from "./nested_rules.ts";
 

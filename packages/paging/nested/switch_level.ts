@@ -5,11 +5,11 @@
  */
 import type { Protocol } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
 import { freeRoot } from "../root.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, putRoot } from "../zap.ts";
+import { commitZap, putRoot } from "../pages/zap.ts";
 import type { NestedState } from "./nested_state.ts";
 
 /** Roots of L2 that are kept beside the one in use (`KVM_MMU_NUM_PREV_ROOTS`). */

@@ -1,9 +1,8 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import type { Mmu } from "../mmu.ts";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { asIdOf, isDirect, isInvalid, levelOf } from "../role.ts";
-import { SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
-import { pageOf } from "./rmap.ts";
+import { type PageId, pageOf, type SpteId } from "../pages/page_pool.ts";
+import { asIdOf, isDirect, isInvalid, levelOf } from "../pages/role.ts";
+import { isLast, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { rmapKey, tableKey } from "./shadow_books.ts";
 
 /**
@@ -33,7 +32,7 @@ function auditReverseMap(mmu: Mmu, findings: string[]): Map<number, SpteId> {
     for (let index = 0; index < 512; index++) {
       const lo = pool.lo(page, index);
       const hi = pool.hi(page, index);
-      if (!mmu.isPresent(lo, hi) || (level > 1 && (lo & SPTE_LARGE) === 0)) continue;
+      if (!mmu.isPresent(lo, hi) || !isLast(lo, level)) continue;
       const gfn = direct ? pool.gfn[page] + index * pagesPerEntry(level) : shadow.gfnOf(page, index);
       if ((lo & SPTE_WRITABLE) !== 0) writable.set(tableKey(gfn, level, asIdOf(pool.role[page])), page * 512 + index);
       if (direct) continue;
@@ -73,10 +72,8 @@ function auditTables(mmu: Mmu, writable: ReadonlyMap<number, SpteId>, findings: 
       const spte = writable.get(tableKey(gfn, level, asId));
       if (spte === undefined) continue;
       findings.push(
-        `Page ${page} shadows the table at gfn 0x${gfn.toString(16)}, which page ${pageOf(spte)}, entry ${
-          spte % 512
-        }, ` +
-          "lets the guest write",
+        `Page ${page} shadows the table at gfn 0x${gfn.toString(16)}, which page ${pageOf(spte)}, entry ` +
+          `${spte % 512}, lets the guest write`,
       );
     }
   }

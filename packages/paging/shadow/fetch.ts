@@ -1,16 +1,16 @@
-import type { Gfn } from "@mmu-lab/memslots";
+import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import { gpteChanged, tableAccess } from "../guest/gpte_changed.ts";
-import { adjustMapping } from "../adjust_mapping.ts";
+import { adjustMapping } from "../fault/adjust_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { RetPf, type RetPfResult } from "../ret_pf.ts";
-import { accessOf, directShadowRole, type Role } from "../role.ts";
-import { linkPage, type Mapping, setLeaf } from "../set_leaf.ts";
-import { entryIndex } from "../shadow_walk.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { RetPf, type RetPfResult } from "../fault/ret_pf.ts";
+import { accessOf, directShadowRole, type Role } from "../pages/role.ts";
+import { linkPage, type Mapping, setLeaf } from "../pages/set_leaf.ts";
+import { entryIndex } from "../pages/shadow_walk.ts";
+import { SPTE_LARGE } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { dropSpte, removeParent } from "../zap.ts";
+import { zapPresent } from "../pages/zap.ts";
 import { contextOf } from "./context_of.ts";
 import { getShadowPage, tableRole } from "./get_shadow_page.ts";
 import { prefetchNeighbours } from "./prefetch_gptes.ts";
@@ -62,7 +62,7 @@ export function fetchMapping(
     const index = entryIndex(page, level);
     shadow.floods.delete(table);
     unlinkOtherAccess(mmu, table, index, access);
-    const gfn = mapping.gfn - (mapping.gfn % 512 ** (level - 1));
+    const gfn = mapping.gfn - (mapping.gfn % pagesPerEntry(level));
     const role = directShadowRole(base, level - 1, access);
     if (!isLinked(mmu, table, index, gfn, role)) link(mmu, table, index, getShadowPage(mmu, vcpu, gfn, role));
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
@@ -109,8 +109,7 @@ function link(mmu: Mmu, page: PageId, index: number, child: PageId): void {
 function dropLargeSpte(mmu: Mmu, page: PageId, index: number): void {
   const lo = mmu.pool.lo(page, index);
   if (!mmu.isPresent(lo, mmu.pool.hi(page, index)) || (lo & SPTE_LARGE) === 0) return;
-  dropSpte(mmu, page, index);
-  mmu.stats.largepages--;
+  zapPresent(mmu, page, index);
   mmu.flushRemoteTlbs();
 }
 
@@ -119,9 +118,7 @@ function unlinkOtherAccess(mmu: Mmu, page: PageId, index: number, access: number
   const lo = mmu.pool.lo(page, index);
   const hi = mmu.pool.hi(page, index);
   if (!mmu.isPresent(lo, hi) || (lo & SPTE_LARGE) !== 0) return;
-  const child = mmu.childOf(lo, hi);
-  if (accessOf(mmu.pool.role[child]) === access) return;
-  removeParent(mmu, child, page * 512 + index);
-  mmu.clearSpte(page, index);
+  if (accessOf(mmu.pool.role[mmu.childOf(lo, hi)]) === access) return;
+  zapPresent(mmu, page, index);
   mmu.flushRemoteTlbs();
 }

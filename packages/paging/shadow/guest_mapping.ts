@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pagesPerEntry } from "@mmu-lab/memslots";
 import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import type { Mmu } from "../mmu.ts";
@@ -11,7 +12,7 @@ import type { ShadowContext } from "./shadow_context.ts";
 /** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */
 export function isSelfChange({ walker, paging }: ShadowContext, user: boolean): boolean {
   if ((walker.pteAccess & ACC_WRITE) === 0 && (paging.cr0Wp === true || user)) return false;
-  const pages = 512 ** (walker.level - 1);
+  const pages = pagesPerEntry(walker.level);
   for (let level = walker.level; level <= walker.maxLevel; level++) {
     if (Math.floor(walker.gfn / pages) === Math.floor(walker.tableGfn(level) / pages)) return true;
   }

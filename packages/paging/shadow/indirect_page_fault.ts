@@ -1,14 +1,13 @@
-import { hashSlot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { makePagesAvailable } from "../get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
 import { highWord, linearPage } from "../linear_address.ts";
-import { isReadOnly } from "../map.ts";
+import { isReadOnly } from "../pages/map.ts";
 import type { Mmu } from "../mmu.ts";
-import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
-import { RetPf, type RetPfResult } from "../ret_pf.ts";
+import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
+import { RetPf, type RetPfResult } from "../fault/ret_pf.ts";
 import { isObsoleteRoot } from "../root.ts";
-import type { Mapping } from "../set_leaf.ts";
+import type { Mapping } from "../pages/set_leaf.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
@@ -47,7 +46,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
   // From here on a slot that goes is none.
   const slot = found?.invalid ? undefined : found;
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  mmu.observeSlot(slot);
   let allowed = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;

@@ -1,6 +1,6 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
-import { PFERR_PRESENT, PFERR_RSVD } from "../pferr.ts";
+import { PFERR_PRESENT, PFERR_RSVD } from "../fault/pferr.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { invalidateAt } from "./invlpg.ts";

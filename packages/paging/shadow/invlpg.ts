@@ -1,16 +1,17 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { linearAddress, linearPage } from "../linear_address.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
-import { entryIndex } from "../shadow_walk.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { isLast } from "../pages/spte_bits.ts";
+import { entryIndex } from "../pages/shadow_walk.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
 import { prefetchGpte } from "./prefetch_gptes.ts";
 import { zapSpte } from "./pte_write.ts";
 import { beginShadowWalk } from "./shadow_roots.ts";
-import { Gpte, readGpte, Synced, syncSpte } from "./sync_page.ts";
+import { Gpte, readGpte } from "./gpte.ts";
+import { Synced, syncSpte } from "./sync_page.ts";
 
 const gpte = new Gpte();
 
@@ -49,7 +50,7 @@ function invalidateEntry(mmu: Mmu, vcpu: VcpuMmu, page: number, root: PageId): v
     const index = entryIndex(page, level);
     const lo = pool.lo(table, index);
     const hi = pool.hi(table, index);
-    if (level === 1 || (lo & SPTE_LARGE) !== 0) {
+    if (isLast(lo, level)) {
       if (pool.isUnsync(table)) forgetEntry(mmu, vcpu, table, index);
       return;
     }

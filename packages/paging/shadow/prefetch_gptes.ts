@@ -1,17 +1,14 @@
 import { Work } from "@mmu-lab/protocol";
 import { ACC_WRITE } from "@mmu-lab/spte-encoding";
-import { hvaOf, isReadOnly } from "../map.ts";
+import { hvaOf, isReadOnly } from "../pages/map.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { prefetch } from "../prefetch.ts";
-import { isDirect, levelOf } from "../role.ts";
-import { type Mapping, setLeaf } from "../set_leaf.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { prefetch, PREFETCH_ENTRIES } from "../pages/prefetch.ts";
+import { isDirect, levelOf } from "../pages/role.ts";
+import { type Mapping, setLeaf } from "../pages/set_leaf.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { dropSpte } from "../zap.ts";
-import { Gpte, isUsableGpte, readGpte } from "./sync_page.ts";
-
-/** Guest entries that one fault may take up, its own among them (`PTE_PREFETCH_NUM`). */
-export const PREFETCH_ENTRIES = 8;
+import { dropSpte } from "../pages/zap.ts";
+import { Gpte, isUsableGpte, readGpte } from "./gpte.ts";
 
 const mapping: Mapping = { gfn: 0, level: 1, slot: undefined, pfn: 0, writable: true };
 const gpte = new Gpte();

@@ -7,12 +7,12 @@
 import type { Protocol } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import type { Role } from "../role.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import type { Role } from "../pages/role.ts";
 import { freeRoot } from "../root.ts";
 import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, putRoot } from "../zap.ts";
+import { commitZap, putRoot } from "../pages/zap.ts";
 import { contextOf } from "./context_of.ts";
 import { tableRole } from "./get_shadow_page.ts";
 import { freePaeRoots, PAE_ROOTS } from "./shadow_roots.ts";

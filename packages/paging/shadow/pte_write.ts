@@ -2,14 +2,14 @@ import type { Gfn } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { addressHi, addressLo, pfnOfLanes } from "@mmu-lab/spte-encoding";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { hasFourByteGptes, levelOf, quadrantOf, type Role, sameFormat, sameMode } from "../role.ts";
-import { SPTE_LARGE, SPTE_PRESENT, SPTE_WRITABLE } from "../spte_bits.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { hasFourByteGptes, levelOf, quadrantOf, type Role, sameFormat, sameMode } from "../pages/role.ts";
+import { SPTE_PRESENT, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, dropSpte, prepareZap, removeParent } from "../zap.ts";
+import { commitZap, prepareZap, zapPresent } from "../pages/zap.ts";
 import { prefetchGpte } from "./prefetch_gptes.ts";
-import { Gpte, readGpte } from "./sync_page.ts";
+import { Gpte, readGpte } from "./gpte.ts";
 import type { ShadowContext } from "./shadow_context.ts";
 import { isValidIndirect } from "./unsync.ts";
 
@@ -137,13 +137,7 @@ export function zapSpte(mmu: Mmu, page: PageId, index: number): boolean {
     mmu.clearSpte(page, index);
     return false;
   }
-  if (levelOf(pool.role[page]) > 1 && (lo & SPTE_LARGE) === 0) {
-    removeParent(mmu, mmu.childOf(lo, hi), page * 512 + index);
-    mmu.clearSpte(page, index);
-  } else {
-    dropSpte(mmu, page, index);
-    if (levelOf(pool.role[page]) > 1) mmu.stats.largepages--;
-  }
+  zapPresent(mmu, page, index);
   return true;
 }
 
@@ -156,21 +150,4 @@ function needsRemoteFlush(mmu: Mmu, page: PageId, index: number, oldLo: number, 
   const { bits } = mmu;
   const rights = SPTE_PRESENT | SPTE_WRITABLE | bits.user | bits.executable;
   return (oldLo & ~lo & rights) !== 0 || (~oldHi & hi & bits.noExecuteHi) !== 0;
-}
-
-/**
- * Zaps all pages that shadow a table, so that its frame may be written (`kvm_mmu_unprotect_page`). Takes `mmu_lock`.
- *
- * @returns Whether any page went that no vCPU has as root.
- */
-export function* unprotectPage(mmu: Mmu, gfn: number): Protocol<boolean> {
-  yield mmu.lock.acquire;
-  const { pool } = mmu;
-  for (let page = pool.firstInBucket(gfn); page !== NO_PAGE; page = pool.nextInBucket(page)) {
-    if (isValidIndirect(mmu, page, gfn)) prepareZap(mmu, page);
-  }
-  const zapped = mmu.zapped.length > 0;
-  commitZap(mmu);
-  yield mmu.lock.leave;
-  return zapped;
 }

@@ -5,12 +5,12 @@
  */
 import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
-import { eachMapping } from "../each_mapping.ts";
+import { eachMapping } from "../pages/each_mapping.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { levelOf } from "../role.ts";
-import { isMmuWritable, SPTE_WRITABLE } from "../spte_bits.ts";
-import { dropSpte } from "../zap.ts";
+import { type PageId, pageOf } from "../pages/page_pool.ts";
+import { levelOf } from "../pages/role.ts";
+import { isMmuWritable, SPTE_WRITABLE } from "../pages/spte_bits.ts";
+import { dropSpte, zapPresent } from "../pages/zap.ts";
 import { rmapKey } from "./shadow_books.ts";
 
 /** Mappings of one frame beyond which all of them go (`RMAP_RECYCLE_THRESHOLD`). */
@@ -78,8 +78,7 @@ function writeProtectSpte(mmu: Mmu, page: PageId, index: number, forGuestTable: 
   const mayBecomeWritable = forGuestTable && isMmuWritable(bits, lo, hi);
   if ((lo & SPTE_WRITABLE) === 0 && !mayBecomeWritable) return false;
   if (levelOf(pool.role[page]) > 1 && mmu.pageRules.loggedLargePage === "dropped") {
-    dropSpte(mmu, page, index);
-    mmu.stats.largepages--;
+    zapPresent(mmu, page, index);
     return true;
   }
   counters.counts[Work.sptesWritten]++;
@@ -87,9 +86,4 @@ function writeProtectSpte(mmu: Mmu, page: PageId, index: number, forGuestTable: 
   const takenLo = SPTE_WRITABLE | (forGuestTable ? mmuWritableLo : 0);
   mmu.setSpte(page, index, lo & ~takenLo, hi & ~(forGuestTable ? mmuWritableHi : 0));
   return (lo & SPTE_WRITABLE) !== 0;
-}
-
-/** The page that an spte lies in. */
-export function pageOf(spte: SpteId): PageId {
-  return Math.floor(spte / 512);
 }

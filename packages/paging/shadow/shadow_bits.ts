@@ -1,4 +1,4 @@
-import { SOFTWARE_BITS_3_11, type SpteBits } from "../spte_bits.ts";
+import { SOFTWARE_BITS_3_11, type SpteBits } from "../pages/spte_bits.ts";
 
 /** The bits of sptes of shadow tables, in the format of the guest's own 64-bit tables (`kvm_arch_init`, 3.11 x86.c). */
 export const SHADOW_BITS: SpteBits = {

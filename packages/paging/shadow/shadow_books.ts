@@ -1,6 +1,6 @@
-import type { Gfn } from "@mmu-lab/memslots";
-import type { PageId, SpteId } from "../page_pool.ts";
-import { asIdOf, levelOf, type Role } from "../role.ts";
+import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
+import type { PageId, SpteId } from "../pages/page_pool.ts";
+import { asIdOf, levelOf, type Role } from "../pages/role.ts";
 
 /** Levels that a key of a gfn has room for. */
 const LEVELS = 4;
@@ -92,5 +92,5 @@ export function tableKey(gfn: Gfn, level: number, asId: number): number {
 
 /** The key of the page of a level that a gfn lies in. */
 export function rmapKey(gfn: Gfn, level: number): number {
-  return Math.floor(gfn / 512 ** (level - 1)) * LEVELS + level;
+  return Math.floor(gfn / pagesPerEntry(level)) * LEVELS + level;
 }

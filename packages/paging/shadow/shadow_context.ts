@@ -5,8 +5,8 @@ import type { GuestTables } from "../guest/guest_tables.ts";
 import { GuestWalker } from "../guest/guest_walker.ts";
 import { WalkMmu } from "../guest/walk_mmu.ts";
 import type { GuestWalkRules } from "../guest/walk_rules.ts";
-import { NO_PAGE } from "../page_pool.ts";
-import { baseRole, type Role } from "../role.ts";
+import { NO_PAGE } from "../pages/page_pool.ts";
+import { baseRole, type Role } from "../pages/role.ts";
 import type { PreviousRoot } from "./previous_roots.ts";
 import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow_rules.ts";
 

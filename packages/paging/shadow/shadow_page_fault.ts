@@ -1,14 +1,14 @@
-import { hashSlot } from "@mmu-lab/memslots";
+import { pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
-import { makePagesAvailable } from "../get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../map.ts";
-import { handleMmioPageFault, MmioFault } from "../mmio_page_fault.ts";
+import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../pages/map.ts";
+import { handleMmioPageFault, MmioFault } from "../mmio/mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
 import { highWord, linearPage } from "../linear_address.ts";
-import { RetPf } from "../ret_pf.ts";
-import type { Mapping } from "../set_leaf.ts";
-import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../pferr.ts";
+import { RetPf } from "../fault/ret_pf.ts";
+import type { Mapping } from "../pages/set_leaf.ts";
+import { PFERR_RSVD, PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import { FILL_MMIO_CACHE, LOOK_UP_SLOT, STAMP_MMIO_SPTE, WALK_GUEST_TABLES } from "../steps.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { contextOf } from "./context_of.ts";
@@ -55,7 +55,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     if (slot !== undefined && !slot.invalid && slot.dirtyBitmap === null) {
       forceSmall = false;
       mapping.level = Math.min(walker.level, mappingLevel(mmu, slot, walker.gfn));
-      mapping.gfn -= mapping.gfn % 512 ** (mapping.level - 1);
+      mapping.gfn -= mapping.gfn % pagesPerEntry(mapping.level);
     }
     mmu.execution.observe(forceSmall ? 0 : mapping.level);
   }
@@ -66,7 +66,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
   // From here on a slot that goes is none.
   const slot = found?.invalid ? undefined : found;
-  if (mmu.execution.keepsObservations) hashSlot(slot, (value) => mmu.execution.observe(value));
+  mmu.observeSlot(slot);
   let access = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;

@@ -6,14 +6,14 @@
  */
 import type { Protocol } from "@mmu-lab/protocol";
 import { ACC_ALL, pfnOfLanes } from "@mmu-lab/spte-encoding";
-import { makePagesAvailable } from "../get_page.ts";
+import { makePagesAvailable } from "../pages/reclaim.ts";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { directShadowRole, type Role } from "../role.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { directShadowRole, type Role } from "../pages/role.ts";
 import { LOOK_UP_SLOT } from "../steps.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
-import { commitZap, putRoot } from "../zap.ts";
+import { commitZap, putRoot } from "../pages/zap.ts";
 import { contextOf } from "./context_of.ts";
 import { getShadowPage, tableRole } from "./get_shadow_page.ts";
 

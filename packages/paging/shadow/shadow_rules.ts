@@ -115,7 +115,6 @@ export const SHADOW_RULES_4_10: ShadowRules = {
   writeToUpperTable: "emulated-at-once",
   setsAnew: "same-mode",
   obsoletePages: "passed-over",
-  cr3WithoutSlot: "loaded",
   reservedBit: "cleared",
 };
 

@@ -8,11 +8,10 @@ import type { Gfn } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import { KVM_MMU_SYNC_PAGE, KVM_MMU_UNSYNC_PAGE } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId, type SpteId } from "../page_pool.ts";
-import { isDirect, isInvalid, levelOf } from "../role.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import { NO_PAGE, type PageId, pageOf, type SpteId } from "../pages/page_pool.ts";
+import { isDirect, isInvalid, levelOf } from "../pages/role.ts";
+import { SPTE_LARGE } from "../pages/spte_bits.ts";
 import { tracePage } from "../trace_page.ts";
-import { pageOf } from "./rmap.ts";
 
 /** Tells all pages above a page that there is something below them (`kvm_mmu_mark_parents_unsync`). */
 export function markParentsUnsync(mmu: Mmu, page: PageId): void {

@@ -5,9 +5,9 @@
  */
 import type { Gfn } from "@mmu-lab/memslots";
 import type { Mmu } from "../mmu.ts";
-import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../pferr.ts";
-import { entryIndex } from "../shadow_walk.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../fault/pferr.ts";
+import { entryIndex } from "../pages/shadow_walk.ts";
+import { SPTE_LARGE } from "../pages/spte_bits.ts";
 import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { beginShadowWalk } from "./shadow_roots.ts";

@@ -1,10 +1,10 @@
 import type { Gfn, Memslot } from "@mmu-lab/memslots";
 import type { Protocol } from "@mmu-lab/protocol";
-import { maxMappingLevel } from "../max_mapping_level.ts";
+import { maxMappingLevel } from "../pages/max_mapping_level.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { asIdOf, isInvalid } from "../role.ts";
-import { isLast, SPTE_LARGE, SPTE_WRITABLE } from "../spte_bits.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { asIdOf, isInvalid } from "../pages/role.ts";
+import { isLast, SPTE_LARGE, SPTE_WRITABLE } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { eachEntry } from "./each_entry.ts";
 import { zapAtomic } from "./map.ts";

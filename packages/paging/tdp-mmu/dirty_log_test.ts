@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
-import { PFERR_PRESENT, PFERR_WRITE } from "../pferr.ts";
-import { SPTE_WRITABLE } from "../spte_bits.ts";
-import { getDirtyLog } from "../write_protect.ts";
-import { applySlotFlags } from "../apply_slot_flags.ts";
-import { PAGE_RULES_6_1 } from "../page_rules.ts";
+import { PFERR_PRESENT, PFERR_WRITE } from "../fault/pferr.ts";
+import { SPTE_WRITABLE } from "../pages/spte_bits.ts";
+import { getDirtyLog } from "../pages/write_protect.ts";
+import { applySlotFlags } from "../pages/apply_slot_flags.ts";
+import { PAGE_RULES_6_1 } from "../pages/page_rules.ts";
 import { TinyTdp } from "./testdata/tiny_tdp.ts";
 
 const WRITE = PFERR_PRESENT | PFERR_WRITE;

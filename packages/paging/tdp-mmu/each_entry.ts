@@ -1,9 +1,9 @@
 import { type Gfn, pagesPerEntry } from "@mmu-lab/memslots";
 import { Work } from "@mmu-lab/protocol";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { levelOf } from "../role.ts";
-import { isLast } from "../spte_bits.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { levelOf } from "../pages/role.ts";
+import { isLast } from "../pages/spte_bits.ts";
 
 /**
  * Visits the present entries that cover gfns from `start` to `end`, excluded, down to `lowest`, from the top

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
-import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../pferr.ts";
-import { zapAllPages } from "../zap.ts";
+import { PFERR_PRESENT, PFERR_RSVD, PFERR_WRITE } from "../fault/pferr.ts";
+import { zapAllPages } from "../pages/zap.ts";
 import { applyFlagsToTdp } from "./dirty_log.ts";
 import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";
 

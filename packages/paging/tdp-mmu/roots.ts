@@ -1,9 +1,9 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { KVM_MMU_GET_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../page_pool.ts";
-import { directRole, invalidated, isInvalid, type Role } from "../role.ts";
-import { isLast } from "../spte_bits.ts";
+import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import { directRole, invalidated, isInvalid, type Role } from "../pages/role.ts";
+import { isLast } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";

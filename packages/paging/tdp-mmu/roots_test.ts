@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
-import { NO_PAGE } from "../page_pool.ts";
-import { isInvalid } from "../role.ts";
+import { NO_PAGE } from "../pages/page_pool.ts";
+import { isInvalid } from "../pages/role.ts";
 import { freeRoot, prepareEntry } from "../root.ts";
-import { zapAllPages } from "../zap.ts";
+import { zapAllPages } from "../pages/zap.ts";
 import { isObsoleteRoot } from "../root.ts";
 import { releaseRoots, zapAllTdp } from "./roots.ts";
 import { LIKE_6_12, TinyTdp } from "./testdata/tiny_tdp.ts";

@@ -3,12 +3,12 @@ import { Work } from "@mmu-lab/protocol";
 import { KVM_MMU_PREPARE_ZAP_PAGE, KVM_TDP_MMU_SPTE_CHANGED } from "@mmu-lab/tracing";
 import { countMappings } from "../kvm_stats.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { asIdOf, levelOf } from "../role.ts";
-import { isLast } from "../spte_bits.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { asIdOf, levelOf } from "../pages/role.ts";
+import { isLast } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
-import { addParent, removeParent } from "../zap.ts";
+import { addParent, removeParent } from "../pages/zap.ts";
 import { REMOVED_SPTE } from "./removed_spte.ts";
 
 /**

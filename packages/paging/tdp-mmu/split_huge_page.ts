@@ -1,11 +1,11 @@
 import { pagesPerEntry } from "@mmu-lab/memslots";
 import { KVM_MMU_SPLIT_HUGE_PAGE } from "@mmu-lab/tracing";
 import { countMappings } from "../kvm_stats.ts";
-import { tableHi, tableLo } from "../make_spte.ts";
+import { tableHi, tableLo } from "../pages/make_spte.ts";
 import type { Mmu } from "../mmu.ts";
-import type { PageId } from "../page_pool.ts";
-import { asIdOf, directRole, levelOf } from "../role.ts";
-import { SPTE_LARGE } from "../spte_bits.ts";
+import type { PageId } from "../pages/page_pool.ts";
+import { asIdOf, directRole, levelOf } from "../pages/role.ts";
+import { SPTE_LARGE } from "../pages/spte_bits.ts";
 import { allocatePage } from "./roots.ts";
 import { exchangeSpte, forget } from "./set_spte.ts";
 import { freeRemoved, type TdpMmu } from "./tdp_mmu.ts";

@@ -1,6 +1,6 @@
 import type { Mmu } from "../mmu.ts";
 import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
-import type { PageId } from "../page_pool.ts";
+import type { PageId } from "../pages/page_pool.ts";
 
 /** What kernels do differently in the TDP MMU; KVM policy throughout. A profile chooses. */
 export interface TdpMmuRules {

@@ -1,7 +1,7 @@
 import type { Memslot } from "@mmu-lab/memslots";
 import type { Mmu } from "../mmu.ts";
-import { asIdOf, isInvalid } from "../role.ts";
-import { isLast } from "../spte_bits.ts";
+import { asIdOf, isInvalid } from "../pages/role.ts";
+import { isLast } from "../pages/spte_bits.ts";
 import { eachEntry } from "./each_entry.ts";
 import { setTdpSpte } from "./set_spte.ts";
 import type { TdpMmu } from "./tdp_mmu.ts";

@@ -6,10 +6,10 @@
 import type { Gfn } from "@mmu-lab/memslots";
 import type { Protocol } from "@mmu-lab/protocol";
 import { mmioLayout } from "@mmu-lab/spte-encoding";
-import { doPageFault } from "../do_page_fault.ts";
-import { FAULT_RULES_6_1 } from "../fault_rules.ts";
-import { PAGE_RULES_6_1 } from "../page_rules.ts";
-import type { SpteBits } from "../spte_bits.ts";
+import { doPageFault } from "../fault/do_page_fault.ts";
+import { FAULT_RULES_6_1 } from "../fault/fault_rules.ts";
+import { PAGE_RULES_6_1 } from "../pages/page_rules.ts";
+import type { SpteBits } from "../pages/spte_bits.ts";
 import { BITS, TinyMmu, type TinyOptions } from "./tiny_mmu.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 
