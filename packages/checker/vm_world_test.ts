@@ -59,6 +59,19 @@ function inL2(scenario: CheckScenario): CheckScenario {
   };
 }
 
+/** States that count as one behave as one, and steps touch no more than they say. */
+function testAudits(name: string, scenario: CheckScenario): void {
+  Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
+    const world = () => vmWorld(PROFILES[name], scenario);
+    const states = auditStates(world, 400, 2013);
+    assertEquals(states.mismatch, undefined);
+    assert(states.pairs > 50, `${states.pairs} pairs`);
+    const touches = auditTouches(world, 15, 2013);
+    assertEquals(touches.mismatch, undefined);
+    assert(touches.pairs > 20, `${touches.pairs} pairs`);
+  });
+}
+
 const NESTED = ["linux_4_10_ept_nested", "linux_5_13_ept_nested", "linux_6_1_ept_legacy_nested"];
 const ONE_VCPU = inL2(checkScenario("create-used", { vcpus: 1 }));
 const BOTH_LEVELS: readonly CheckScenario[] = [BUGS.B19.scenario, ONE_VCPU];
@@ -77,15 +90,7 @@ for (const name of NESTED) {
   }
 
   for (const scenario of [BUGS.B19.scenario, inL2(CHECK_SCENARIOS.delete), inL2(CHECK_SCENARIOS["create-used"])]) {
-    Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
-      const world = () => vmWorld(PROFILES[name], scenario);
-      const states = auditStates(world, 400, 2013);
-      assertEquals(states.mismatch, undefined);
-      assert(states.pairs > 50, `${states.pairs} pairs`);
-      const touches = auditTouches(world, 15, 2013);
-      assertEquals(touches.mismatch, undefined);
-      assert(touches.pairs > 20, `${touches.pairs} pairs`);
-    });
+    testAudits(name, scenario);
   }
 }
 
@@ -259,15 +264,7 @@ const WITH_RULES_OF_6_1: [profile: string, scenario: CheckScenario][] = [
 ];
 
 for (const [name, scenario] of WITH_RULES_OF_6_1) {
-  Deno.test(`states and steps of '${scenario.name}' on ${name} are what they say`, () => {
-    const world = () => vmWorld(PROFILES[name], scenario);
-    const states = auditStates(world, 400, 2013);
-    assertEquals(states.mismatch, undefined);
-    assert(states.pairs > 50, `${states.pairs} pairs`);
-    const touches = auditTouches(world, 15, 2013);
-    assertEquals(touches.mismatch, undefined);
-    assert(touches.pairs > 20, `${touches.pairs} pairs`);
-  });
+  testAudits(name, scenario);
 }
 
 for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow", "linux_6_12_npt_shadow"]) {

@@ -2,23 +2,14 @@ import type { Profile, Vm } from "@mmu-lab/machine";
 import type { KvmStats } from "@mmu-lab/paging";
 import { DeadlockError } from "@mmu-lab/protocol";
 import type { Era, TraceEvent } from "@mmu-lab/tracing";
-import {
-  type OperationResult,
-  type RecordedOperation,
-  type RecordedStretch,
-  type RecordingHeader,
-  runOperation,
-  vmForScenario,
-} from "@mmu-lab/workloads";
+import { type OperationResult, type RecordedOperation, type RecordedStretch, runOperation } from "@mmu-lab/workloads";
+import { ModelVm } from "./_model_vm.ts";
 import { align } from "./align.ts";
-import { type Comparable, type ComparableContext, comparableFromLine, comparableFromRecord } from "./comparable.ts";
-import { EventCollector } from "./event_collector.ts";
+import { type Comparable, comparableFromLine, comparableFromRecord } from "./comparable.ts";
 import { followOrder, GUIDES, type TellingSteps } from "./follow_order.ts";
-import { HashedPointers } from "./hashed_pointers.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
-import { FrameRenaming } from "./frame_renaming.ts";
-import { PlaceFinder } from "./places.ts";
+import type { FrameRenaming } from "./frame_renaming.ts";
 
 /** How much agrees at one level. */
 export interface LevelScore {
@@ -87,34 +78,6 @@ export interface ComparisonOptions {
   readonly file?: string;
   /** What is known of steps, for operations that overlap; more is learnt. Nothing unless told. */
   readonly telling?: TellingSteps;
-}
-
-/** Kernels whose kprobes print bare hexadecimal numbers, or did when they were recorded. */
-const BARE_ERAS: readonly Era[] = ["3.11", "3.13"];
-
-/** The model's VM that stands for one recorded VM. */
-class ModelVm {
-  readonly header: RecordingHeader;
-  readonly sink = new EventCollector();
-  readonly vm: Vm;
-  readonly context: ComparableContext;
-  readonly renaming: FrameRenaming;
-  readonly pointers = new HashedPointers();
-  /** Kept when it is about to be destroyed. */
-  statistics: KvmStats | undefined;
-
-  constructor(header: RecordingHeader, { profile, era, prefixed, hidden = false, file }: ComparisonOptions) {
-    this.header = header;
-    this.vm = vmForScenario({ ...header.setting, operations: [] }, profile, { trace: this.sink });
-    const { mmu } = this.vm;
-    const { layout } = mmu;
-    const isPresent = (lo: number, hi: number) => mmu.isPresent(lo, hi);
-    const bare = prefixed === true && BARE_ERAS.includes(era);
-    this.context = { era, layout, isPresent, bare, hidden, ...(file === undefined ? {} : { file }) };
-    const finder = new PlaceFinder(mmu);
-    this.sink.findPlaces = (event, args) => finder.placesOf(event, args);
-    this.renaming = new FrameRenaming((serial) => finder.isLive(serial));
-  }
 }
 
 /**

@@ -35,6 +35,8 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-3.11/npt/", 11, PROFILES["linux_3_11_npt"]],
   ["linux-4.10/npt/", 9, PROFILES["linux_4_10_npt"]],
   ["linux-4.10/shadow/", 5, PROFILES["linux_4_10_npt_shadow"]],
+  ["linux-4.19/npt/", 8, PROFILES["linux_4_19_npt"]],
+  ["linux-4.19/shadow/", 6, PROFILES["linux_4_19_npt_shadow"]],
   ["linux-6.1/tdp/", 9, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/tdp-smp2/", 2, PROFILES["linux_6_1_npt_tdp"]],
   ["linux-6.1/shadow-smp2/", 2, PROFILES["linux_6_1_npt_shadow"]],

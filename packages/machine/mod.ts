@@ -25,6 +25,7 @@ export * from "./host_memory.ts";
 export * from "./device_bus.ts";
 export * from "./run_vcpu.ts";
 export * from "./emulate.ts";
+export { APIC_GFN } from "./_emulator_address.ts";
 export * from "./set_memory_region.ts";
 export * from "./hash_vm.ts";
 export * from "./oracle.ts";

@@ -111,14 +111,15 @@ function* install(
     trace.emit(SWAP_ACTIVE_MEMSLOTS, -1, asId);
   }
   const hookBefore = vm.profile.era.mmio?.wrapCheckedAt === "published";
-  const described = describe(vm, asId, change, intermediate, memslots.nextGeneration);
+  const next = memslots.nextGeneration;
+  const described = describe(vm, asId, change, intermediate, next);
   yield* tellStrategy(vm, "publishing", described);
   yield PUBLISH_MEMSLOTS;
   vm.execution.touched |= WRITES_MEMSLOTS;
   memslots.publish(set);
   yield* vm.srcu.synchronize();
-  // The hook that looks for a wrap was called with the new number after it was stored, and from 5.1 on before.
-  if (trace.on && hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.nextGeneration));
+  // The hook that looks for a wrap was called with the new number after it was stored, and from 152482580a1b on before.
+  if (trace.on && hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(next));
   yield* tellStrategy(vm, "published", described);
   yield COMPLETE_MEMSLOTS;
   vm.execution.touched |= WRITES_MEMSLOTS;

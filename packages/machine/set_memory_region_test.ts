@@ -2,6 +2,7 @@ import { none } from "@mmu-lab/invalidation";
 import { EEXIST, EINVAL } from "@mmu-lab/memslots";
 import { auditBooks } from "@mmu-lab/paging";
 import { point, Work } from "@mmu-lab/protocol";
+import { MEMSLOTS_UPDATED, RingBuffer } from "@mmu-lab/tracing";
 import { assert, assertEquals } from "@std/assert";
 import { withStrategy } from "./profile.ts";
 import { PROFILES } from "./profiles.ts";
@@ -56,6 +57,24 @@ Deno.test("setMemoryRegion() tells the strategy each phase in order, with the ge
     "delete flushing 5 intermediate 512+16",
     ...publication("delete", 6, 0x200),
     "delete committed 6 512+16",
+  ]);
+});
+
+Deno.test("setMemoryRegion() tells the hook the number that the slots will have, also where it is called before", () => {
+  const told = (name: string) => {
+    const trace = new RingBuffer(64);
+    const vm = new Vm(PROFILES[name], { trace });
+    vm.memslot(RAM);
+    const { args: [lo, hi] } = [...trace].find(({ event }) => event === MEMSLOTS_UPDATED)!;
+    assertEquals(hi, vm.memslots[0].generation < 0 ? -1 : 0);
+    assertEquals(lo, vm.memslots[0].generation);
+    return lo;
+  };
+  assertEquals(["linux_4_10_npt", "linux_4_19_npt_0", "linux_4_19_npt", "linux_6_1_npt_tdp"].map(told), [
+    -148,
+    -146,
+    -146,
+    2,
   ]);
 });
 

@@ -6,8 +6,6 @@ export const NPT_USER: number = 4;
 export const NPT_ACCESSED: number = 0x20;
 /** Bit 6: dirty. Architecture. */
 export const NPT_DIRTY: number = 0x40;
-/** Bit 63, in the high lane: no execution. Architecture; the host has EFER.NXE set, as Linux always has. */
-export const NPT_NO_EXECUTE_HI: number = 1 << 31;
 
 /** The bits of NPT sptes in 3.11 (`kvm_mmu_set_mask_ptes` in `kvm_arch_init`, 3.11 x86.c; facts sheet 0.2, 6.6). */
 export const NPT_BITS: SpteBits = { ...SHADOW_BITS, name: "NPT" };

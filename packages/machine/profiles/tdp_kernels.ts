@@ -57,7 +57,7 @@ export const LINUX_6_12_NPT_TDP: Profile = {
   },
 };
 
-export const LINUX_6_12_EPT_TDP: Profile = {
+const LINUX_6_12_EPT_TDP: Profile = {
   ...LINUX_6_12_NPT_TDP,
   name: "linux_6_12_ept_tdp",
   summary: "Linux 6.12.117, Intel EPT with the TDP MMU, on a Haswell: #VE suppressed, gfn bits split as in 6.1 (L1TF)",

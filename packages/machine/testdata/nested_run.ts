@@ -6,22 +6,11 @@
  *
  * @module
  */
-import { auditBooks, auditTlbs, EPT_4_LEVEL, GuestRole, isBadMemoryType } from "@mmu-lab/paging";
+import { EPT_4_LEVEL, GuestRole, isBadMemoryType } from "@mmu-lab/paging";
 import { type RandomBelow, seededRandom } from "@mmu-lab/protocol";
-import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
+import { type RandomRun, type RandomWorld, runToDisagreement, Story } from "./random_world.ts";
 import { TableHistory } from "./table_history.ts";
-
-/** What to run. */
-export interface NestedRun {
-  /** The kernel, strategy included; one with nested paging. */
-  readonly profile: Profile;
-  /** Where randomness starts. */
-  readonly seed: number;
-  /** How many operations. */
-  readonly operations: number;
-
-}
 
 const HOST = 0x7f0000000000;
 /** Frames of slot 0: tables and data. */
@@ -36,31 +25,20 @@ const SLOT_FRAMES = 4;
 const PLACES = [0x200, 0x204, 0xd0000] as const;
 /** Frames of the two roots. */
 const ROOTS = [1, 6] as const;
-/** Operations between two audits of the books. */
-const AUDIT_EVERY = 16;
-const SHOWN = 30;
 /** Bits of an entry that a walk sets. */
 const WALK_BITS = 0x300n;
 
 /** Where an access of L2 may lead, or the exit to L1 that it may be. */
 type Outcome = { readonly gfn: number } | { readonly exit: string };
 
-/** Runs random operations; the first disagreement as a story that ends with it, or `undefined`. */
-export function runInL2(run: NestedRun): string | undefined {
-  const world = new World(run);
-  for (let i = 0; i < run.operations; i++) {
-    const wrong = world.step() ?? auditTlbs(world.vm.mmu)[0] ??
-      (i % AUDIT_EVERY === 0 ? auditBooks(world.vm.mmu)[0] : undefined) ?? world.vm.mmu.warnings[0];
-    if (wrong !== undefined) {
-      return `${run.profile.name}, seed ${run.seed}, operation ${i}:\n${world.story.join("\n")}\n${wrong}`;
-    }
-  }
-  return undefined;
+/** Runs random operations of a kernel with nested paging; the first disagreement, or `undefined`. */
+export function runInL2(run: RandomRun): string | undefined {
+  return runToDisagreement(run, new World(run));
 }
 
-class World {
+class World implements RandomWorld {
   readonly vm: Vm;
-  readonly story: string[] = [];
+  readonly story: Story = new Story();
   readonly #random: RandomBelow;
   readonly #role: GuestRole;
   /** Bits 11:0 of EPTPs. */
@@ -78,7 +56,7 @@ class World {
   #unique = 0;
   readonly #recent = [0, 1, 2, 3];
 
-  constructor({ profile, seed }: NestedRun) {
+  constructor({ profile, seed }: RandomRun) {
     this.#random = seededRandom(seed);
     const { ept } = profile.nested!;
     this.#eptFlags = ept.accessedDirty === true ? [0x1e, 0x5e] : [0x1e];
@@ -110,7 +88,7 @@ class World {
     if (dice < 930) {
       this.#toL1(vcpu);
       const eptp = this.#random(2) === 0 ? this.#eptp[vcpu] : undefined;
-      this.#tell(`vCPU ${vcpu}: invept${eptp === undefined ? "" : ` of 0x${eptp.toString(16)}`}`);
+      this.story.tell(`vCPU ${vcpu}: invept${eptp === undefined ? "" : ` of 0x${eptp.toString(16)}`}`);
       this.vm.invept(vcpu, eptp);
       if (eptp === undefined) this.#flushed[vcpu] = this.#tables.clock++;
       else this.#rootFlushed[vcpu].set(eptp, this.#tables.clock++);
@@ -118,14 +96,14 @@ class World {
       this.#toL1(vcpu);
       this.#root[vcpu] = this.#random(5) === 0 ? 1 + this.#random(FRAMES - 1) : ROOTS[this.#random(2)];
       this.#eptp[vcpu] = this.#root[vcpu] * 4096 + this.#eptFlags[this.#random(this.#eptFlags.length)];
-      this.#tell(`vCPU ${vcpu}: EPTP 0x${this.#eptp[vcpu].toString(16)}`);
+      this.story.tell(`vCPU ${vcpu}: EPTP 0x${this.#eptp[vcpu].toString(16)}`);
     } else if (dice < 975) this.#changeSlot();
     else if (dice < 980) {
-      this.#tell("sweep");
+      this.story.tell("sweep");
       this.vm.sweep();
     } else if (dice < 990) {
       const pages = 1 + this.#random(8);
-      this.#tell(`the host asks for ${pages} pages`);
+      this.story.tell(`the host asks for ${pages} pages`);
       this.vm.shrink(pages);
     } else this.#repair();
     return undefined;
@@ -137,7 +115,7 @@ class World {
 
   /** L1's tables as they were at first, in memory that KVM is told of by a memslot that goes. */
   #repair(): void {
-    this.#tell("program: repairs the tables");
+    this.story.tell("program: repairs the tables");
     this.#layTables();
     this.#noteChanges();
     this.vm.memslot({ id: 3, gpa: 0x40000000, size: 0x1000, flags: 0, userspaceAddr: HOST + 0x2000000 });
@@ -158,12 +136,12 @@ class World {
     if (this.#place === undefined) {
       this.#place = PLACES[this.#random(PLACES.length)];
       this.#readOnly = this.#random(4) === 0;
-      this.#tell(`slot 1 at gfn 0x${this.#place.toString(16)}${this.#readOnly ? ", read-only" : ""}`);
+      this.story.tell(`slot 1 at gfn 0x${this.#place.toString(16)}${this.#readOnly ? ", read-only" : ""}`);
       this.#setSlot(this.#place, SLOT_FRAMES);
     } else {
       const place = PLACES[this.#random(PLACES.length)];
       const moves = place !== this.#place && this.#random(2) === 0;
-      this.#tell(moves ? `slot 1 moves to gfn 0x${place.toString(16)}` : "slot 1 goes");
+      this.story.tell(moves ? `slot 1 moves to gfn 0x${place.toString(16)}` : "slot 1 goes");
       this.#setSlot(moves ? place : this.#place, moves ? SLOT_FRAMES : 0);
       this.#place = moves ? place : undefined;
       this.#allFlushed();
@@ -193,7 +171,7 @@ class World {
   #accessOfL2(vcpu: number): string | undefined {
     const page = this.#pageNumber();
     if (!this.vm.vcpu(vcpu).mmu.inL2) {
-      this.#tell(`vCPU ${vcpu}: enters L2`);
+      this.story.tell(`vCPU ${vcpu}: enters L2`);
       this.vm.enterL2(vcpu, this.#eptp[vcpu]);
     }
     return this.#access(vcpu, page, 8 * this.#random(WORDS), (write) => this.#outcomes(vcpu, page, write));
@@ -207,7 +185,7 @@ class World {
     const before = this.#contents(allowed, offset);
     this.#exchanges.length = 0;
     const who = `vCPU ${vcpu} in ${this.vm.vcpu(vcpu).mmu.inL2 ? "L2" : "L1"}`;
-    this.#tell(`${who}: ${write ? `write 0x${stored.toString(16)}` : "read"} at 0x${address.toString(16)}`);
+    this.story.tell(`${who}: ${write ? `write 0x${stored.toString(16)}` : "read"} at 0x${address.toString(16)}`);
     const { exitToL1, value } = this.vm.access(vcpu, write ? "write" : "read", address, 8, stored);
     const [exchange] = this.#exchanges;
     const after = this.#contents(allowed, offset);
@@ -322,11 +300,6 @@ class World {
     const page = ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
     this.#recent[this.#random(this.#recent.length)] = page;
     return page;
-  }
-
-  #tell(what: string): void {
-    this.story.push(what);
-    if (this.story.length > SHOWN) this.story.shift();
   }
 }
 

@@ -7,8 +7,6 @@
  * @module
  */
 import {
-  auditBooks,
-  auditTlbs,
   GuestRole,
   isDirect,
   levelOf,
@@ -20,18 +18,12 @@ import {
   type PagingState,
 } from "@mmu-lab/paging";
 import { type RandomBelow, run, seededRandom } from "@mmu-lab/protocol";
-import type { Profile } from "../profile.ts";
 import { Vm } from "../vm.ts";
+import { type RandomRun, type RandomWorld, runToDisagreement, Story } from "./random_world.ts";
 import { TableHistory } from "./table_history.ts";
 
 /** What to run. */
-export interface ShadowRun {
-  /** The kernel, strategy included. */
-  readonly profile: Profile;
-  /** Where randomness starts. */
-  readonly seed: number;
-  /** How many operations. */
-  readonly operations: number;
+export interface ShadowRun extends RandomRun {
   /** Levels of the guest's tables; 4 unless told. */
   readonly levels?: 4 | 5;
   /** CR0.WP of the guest; set unless told. */
@@ -52,9 +44,6 @@ const PLACES = [0x200, 0x400, 0xd0000] as const;
 const SLOT_HOST = HOST + 0x1000000;
 /** Sizes of accesses that are less than an entry: to KVM a sign that a table is none any more. */
 const PIECES = [4, 2, 1] as const;
-/** Operations between two audits of the books. */
-const AUDIT_EVERY = 16;
-const SHOWN = 30;
 /** Bits that a guest changes in an entry: present, writable, user. */
 const CHANGED_BITS = [1n, 2n, 4n] as const;
 /** Bits of an entry that a walk sets. */
@@ -68,22 +57,12 @@ interface Outcome {
 
 /** Runs random operations; the first disagreement as a story that ends with it, or `undefined`. */
 export function runBesideTables(run: ShadowRun): string | undefined {
-  const world = new World(run);
-  for (let i = 0; i < run.operations; i++) {
-    let wrong = world.step();
-    wrong ??= auditTlbs(world.vm.mmu).join("\n") || undefined;
-    if (wrong === undefined && i % AUDIT_EVERY === 0) wrong = auditBooks(world.vm.mmu).join("\n") || undefined;
-    if (wrong === undefined && world.vm.mmu.warnings.length > 0) wrong = world.vm.mmu.warnings.join("\n");
-    if (wrong !== undefined) {
-      return `${run.profile.name}, seed ${run.seed}, operation ${i}:\n${world.story.join("\n")}\n${wrong}`;
-    }
-  }
-  return undefined;
+  return runToDisagreement(run, new World(run));
 }
 
-class World {
+class World implements RandomWorld {
   readonly vm: Vm;
-  readonly story: string[] = [];
+  readonly story: Story = new Story();
   readonly #random: RandomBelow;
   readonly #paging: PagingState;
   readonly #role: GuestRole;
@@ -139,31 +118,31 @@ class World {
     if (dice < 875) return this.#access(vcpu);
     if (dice < 915) {
       const page = this.#pageNumber();
-      this.#tell(`vCPU ${vcpu}: invlpg page 0x${page.toString(16)}`);
+      this.story.tell(`vCPU ${vcpu}: invlpg page 0x${page.toString(16)}`);
       this.vm.invlpg(vcpu, linearAddress(page, 0));
       this.#pageFlushed[vcpu].set(page, this.#tables.clock++);
       if (this.#remembers(vcpu, page)) return "INVLPG leaves a translation of the page in the TLB";
     } else if (dice < 945) {
       const dice = this.#random(6);
       const frame = dice === 0 ? 1 + this.#random(FRAMES - 1) : dice === 1 ? 6 : 1;
-      this.#tell(`vCPU ${vcpu}: CR3 = frame ${frame}`);
+      this.story.tell(`vCPU ${vcpu}: CR3 = frame ${frame}`);
       this.vm.loadCr3(vcpu, frame * 4096);
       this.#cr3[vcpu] = frame;
       this.#flushed[vcpu] = this.#tables.clock++;
       if (this.#remembers(vcpu)) return "a load of CR3 leaves translations in the TLB";
     } else if (dice < 955) {
       this.#user[vcpu] = !this.#user[vcpu];
-      this.#tell(`vCPU ${vcpu}: ${this.#user[vcpu] ? "user" : "supervisor"}`);
+      this.story.tell(`vCPU ${vcpu}: ${this.#user[vcpu] ? "user" : "supervisor"}`);
       this.vm.setUserMode(vcpu, this.#user[vcpu]);
     } else if (dice < 970) this.#changeSlot();
     else if (dice < 974) {
-      this.#tell("sweep");
+      this.story.tell("sweep");
       this.vm.sweep();
     } else if (dice < 990) this.#repair();
     else if (this.#hostWrites) {
       const [frame, index, entry] = [1 + this.#random(6), this.#random(WORDS), this.#entry()];
       if (this.#isUpperTable(frame)) return undefined;
-      this.#tell(`program: frame ${frame}[${index}] = 0x${entry.toString(16)}`);
+      this.story.tell(`program: frame ${frame}[${index}] = 0x${entry.toString(16)}`);
       this.#tables.poke(frame, index, entry);
       this.#noteChanges(true);
     }
@@ -191,7 +170,7 @@ class World {
 
   /** What guests do after a while: tables as they were at first, KVM told by a memslot that goes. */
   #repair(): void {
-    this.#tell("program: repairs the tables");
+    this.story.tell("program: repairs the tables");
     this.#layTables();
     this.#noteChanges(true);
     if (this.#slotZapsAll) {
@@ -224,18 +203,18 @@ class World {
     if (this.#place === undefined) {
       this.#place = PLACES[this.#random(PLACES.length)];
       this.#readOnly = this.#random(4) === 0;
-      this.#tell(`slot 1 at gfn 0x${this.#place.toString(16)}${this.#readOnly ? ", read-only" : ""}`);
+      this.story.tell(`slot 1 at gfn 0x${this.#place.toString(16)}${this.#readOnly ? ", read-only" : ""}`);
       this.#setSlot(this.#place, SLOT_FRAMES);
     } else if (this.#random(3) === 0) {
       const place = PLACES[this.#random(PLACES.length)];
       // A move to where it lies is none.
       if (place === this.#place) return;
       this.#place = place;
-      this.#tell(`slot 1 moves to gfn 0x${this.#place.toString(16)}`);
+      this.story.tell(`slot 1 moves to gfn 0x${this.#place.toString(16)}`);
       this.#setSlot(this.#place, SLOT_FRAMES);
       if (this.#slotZapsAll) this.#allFlushed();
     } else {
-      this.#tell("slot 1 goes");
+      this.story.tell("slot 1 goes");
       this.#setSlot(this.#place, 0);
       this.#place = undefined;
       if (this.#slotZapsAll) this.#allFlushed();
@@ -271,7 +250,7 @@ class World {
     const stored = BigInt.asUintN(8 * size, whole);
     this.#exchanges.length = 0;
     const what = write ? `write 0x${stored.toString(16)}` : "read";
-    this.#tell(`vCPU ${vcpu}: ${what}, ${size} bytes at 0x${gva.toString(16)}`);
+    this.story.tell(`vCPU ${vcpu}: ${what}, ${size} bytes at 0x${gva.toString(16)}`);
     const { faultCode, value: word } = this.vm.access(vcpu, write ? "write" : "read", gva, size, stored);
     const value = BigInt.asUintN(8 * size, word);
     const [exchange] = this.#exchanges;
@@ -399,11 +378,6 @@ class World {
     const page = ((upper * 512 + third) * 512 + this.#random(2)) * 512 + this.#random(WORDS);
     // The same in the upper half, where the root's last entry leads: all bits above it are set.
     return upper === 0 && this.#random(3) === 0 ? LINEAR_PAGES - 512 ** (this.#levels - 1) + page : page;
-  }
-
-  #tell(what: string): void {
-    this.story.push(what);
-    if (this.story.length > SHOWN) this.story.shift();
   }
 }
 

@@ -93,7 +93,7 @@ function* giveBack(mmu: Mmu, roots: readonly PageId[]): Protocol<void> {
 }
 
 /** What a vCPU has to run L2. @throws {Error} If the kernel lets no guest have a guest. */
-export function nestedOf(vcpu: VcpuMmu): NestedState {
+function nestedOf(vcpu: VcpuMmu): NestedState {
   if (vcpu.nested === undefined) throw new Error(`vCPU ${vcpu.index} cannot run L2: this kernel has no nested paging`);
   return vcpu.nested;
 }

@@ -42,21 +42,15 @@ export function rmapRemove(mmu: Mmu, page: PageId, index: number): void {
 }
 
 /**
- * Takes write access from all mappings of a frame at one level, and drops large ones (`__rmap_write_protect`). Under
- * `mmu_lock`.
+ * Takes write access from all mappings of a frame, for its guest table is to be shadowed (`rmap_write_protect`, 3.11;
+ * `kvm_mmu_slot_gfn_write_protect`, 6.1): nobody may give it back without the lock. Large ones may go. Under `mmu_lock`.
  *
- * @param forGuestTable Whether the frame is to be shadowed: then nobody may give write access back without the lock.
  * @returns Whether TLBs must be flushed.
  */
-export function writeProtectGfn(mmu: Mmu, asId: number, gfn: Gfn, level: number, forGuestTable: boolean): boolean {
-  return eachMapping(mmu, asId, gfn, level, forGuestTable ? protectGuestTable : protectLogged);
-}
-
-/** Takes write access from all mappings of a frame, for its guest table is to be shadowed (`rmap_write_protect`). */
 export function rmapWriteProtect(mmu: Mmu, asId: number, gfn: Gfn): boolean {
   let flush = false;
   for (let level = 1; level <= 3; level++) {
-    if (writeProtectGfn(mmu, asId, gfn - (gfn % pagesPerEntry(level)), level, true)) flush = true;
+    if (eachMapping(mmu, asId, gfn - (gfn % pagesPerEntry(level)), level, protectGuestTable)) flush = true;
   }
   return flush;
 }

@@ -101,6 +101,10 @@ export class ShadowContext {
     hasher.add(this.base).add(this.#paging.format.rootLevel).add(rootLo).add(rootHi);
     for (const lane of pdptrs) hasher.add(lane);
     hasher.add((this.userMode ? 1 : 0) + (this.faultPending ? 2 : 0)).add(this.exitErrorCode);
+    if (!this.faultPending) return;
+    const { kind, errorCode, addressLo, addressHi, exitQualification } = this.walker.fault;
+    hasher.add(errorCode).add(addressLo).add(addressHi);
+    if (kind !== "page-fault") hasher.add(kind === "ept-violation" ? 1 : 2).add(exitQualification);
   }
 
   /** Whether the guest has paging off: then its linear addresses are mapped, and nothing is shadowed. */

@@ -14,7 +14,7 @@ import { SPTE_LARGE } from "../pages/spte_bits.ts";
 import { tracePage } from "../trace_page.ts";
 
 /** Tells all pages above a page that there is something below them (`kvm_mmu_mark_parents_unsync`). */
-export function markParentsUnsync(mmu: Mmu, page: PageId): void {
+function markParentsUnsync(mmu: Mmu, page: PageId): void {
   const { pool } = mmu;
   if (pool.parent[page] === -1) return;
   markUnsync(mmu, pool.parent[page]);

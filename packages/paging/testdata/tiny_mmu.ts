@@ -11,9 +11,14 @@ import { NULL_SINK, type TraceSink } from "@mmu-lab/tracing";
 import type { EmulationResult } from "../emulator.ts";
 import type { MmioCacheRule } from "../mmio/mmio_cache.ts";
 import { FAULT_RULES_3_11, type FaultRules } from "../fault/fault_rules.ts";
+import type { PagingState } from "../guest/guest_role.ts";
+import type { GuestTables } from "../guest/guest_tables.ts";
+import { WALK_RULES_3_11 } from "../guest/walk_rules.ts";
 import { Mmu } from "../mmu.ts";
 import type { PageRules } from "../pages/page_rules.ts";
 import { prepareEntry } from "../root.ts";
+import { ShadowContext } from "../shadow/shadow_context.ts";
+import type { ShadowRules } from "../shadow/shadow_rules.ts";
 import { walkShadow } from "../pages/shadow_walk.ts";
 import { SOFTWARE_BITS_3_11, type SpteBits } from "../pages/spte_bits.ts";
 import { tdpPageFault } from "../fault/tdp_page_fault.ts";
@@ -61,6 +66,10 @@ export interface TinyOptions {
   readonly faultRules?: FaultRules;
   /** Those of 3.11 unless told. */
   readonly pageRules?: PageRules;
+  /** Those of 3.11 unless told. */
+  readonly shadowRules?: ShadowRules;
+  /** Guest tables that are shadowed, and how they are read; then slot 0 holds the first 256 pages. */
+  readonly guest?: { readonly tables: GuestTables; readonly paging: PagingState };
   /** The TDP MMU's rules, if it does the mapping. */
   readonly tdpMmu?: TdpMmuRules;
   /** Where tracepoints go; nowhere unless told. */
@@ -78,6 +87,7 @@ export class TinyMmu {
   lastRetry: boolean | undefined;
   /** What the emulator returns. */
   emulatorReturns: EmulationResult = "done";
+  readonly #guest: TinyOptions["guest"];
 
   constructor(options: TinyOptions = {}) {
     const accessedDirty = options.accessedDirty ?? true;
@@ -99,19 +109,37 @@ export class TinyMmu {
       },
       trace: options.trace ?? NULL_SINK,
       ...(options.pageRules === undefined ? {} : { pageRules: options.pageRules }),
+      ...(options.shadowRules === undefined ? {} : { shadowRules: options.shadowRules }),
       ...(options.tdpMmu === undefined ? {} : { tdpMmu: options.tdpMmu }),
     });
     this.mmu.emulator = {
       emulate: (_vcpu, address, retry) => this.#emulate(address, retry),
     };
+    this.#guest = options.guest;
+    if (options.guest !== undefined) this.slot({ size: 0x100000 });
     this.vcpu = this.addVcpu();
   }
 
   /** Adds a vCPU and lets it take a root. */
   addVcpu(): VcpuMmu {
-    const vcpu = this.mmu.addVcpu({ levels: 0, entryGpa: () => 0, translate: (gva) => gva });
+    const vcpu = this.mmu.addVcpu({ levels: 0, entryGpa: () => 0, translate: (gva) => gva }, this.#newContext());
     run(this.execution, prepareEntry(this.mmu, vcpu), vcpu.index);
     return vcpu;
+  }
+
+  #newContext(): ShadowContext | undefined {
+    if (this.#guest === undefined) return undefined;
+    const { counters, trace, shadowRules, vcpus } = this.mmu;
+    const context = new ShadowContext({
+      ...this.#guest,
+      rules: WALK_RULES_3_11,
+      counters,
+      trace,
+      shadowRules,
+      vcpu: vcpus.length,
+    });
+    context.walk.rootLo = 0x1000;
+    return context;
   }
 
   /** Adds or changes a slot, with a new generation and nothing else of an update. 16 pages at gfn 0 unless told. */
