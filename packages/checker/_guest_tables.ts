@@ -18,7 +18,10 @@ export const PAGED_GUEST: Guest = {
   tables: { cr3: 0x1000, paging: { format: PAGING_4_LEVEL, maxphyaddr: 40, cr0Wp: true } },
 };
 
-/** The tables of {@linkcode PAGED_GUEST}, or an EPT that a guest keeps in their place, as the program that runs the VM sets them up and rewrites them. */
+/**
+ * The tables of {@linkcode PAGED_GUEST}, or an EPT that a guest keeps in their place, as the program that runs the VM
+ * sets them up and rewrites them.
+ */
 export class GuestTablesOf {
   readonly #vm: Vm;
   readonly #link: number;

@@ -13,7 +13,10 @@ import { GuestTablesOf, PAGED_GUEST } from "./_guest_tables.ts";
 
 const HOST = 0x7f8000000000;
 const BITS = 0x67;
-/** Linear pages: the guest's table of level 1, its table of level 2, one whose entry changes, and one that is not used at first. */
+/**
+ * Linear pages: the guest's table of level 1, its table of level 2, one whose entry changes, and one that is not used
+ * at first.
+ */
 const [LEAF_TABLE, MIDDLE_TABLE, DATA, UNUSED] = [5, 6, 7, 300];
 /** Frames of tables, in the order in which they are made, and of data. */
 const [LEAF_FRAME, MIDDLE_FRAME, OLD_FRAME, NEW_FRAME] = [2, 3, 0x10, 0x11];

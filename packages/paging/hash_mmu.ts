@@ -10,9 +10,10 @@ import type { VcpuMmu } from "./vcpu_mmu.ts";
 const ofPage = new StateHasher();
 
 /**
- * Folds the state of a VM's MMU that belongs to no vCPU into a hash: everything that a later step could read. Work counts
- * and statistics are left out, as nothing depends on them. So are the numbers of shadow pages, unless the strategy
- * sweeps: states that differ only in which page got which number are the same. So is who holds `mmu_lock`. O(entries of all shadow pages).
+ * Folds the state of a VM's MMU that belongs to no vCPU into a hash: everything that a later step could read. Work
+ * counts and statistics are left out, as nothing depends on them. So are the numbers of shadow pages, unless the
+ * strategy sweeps: states that differ only in which page got which number are the same. So is who holds `mmu_lock`.
+ * O(entries of all shadow pages).
  */
 export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
   const { pool } = mmu;

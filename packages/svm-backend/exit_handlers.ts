@@ -14,8 +14,9 @@ import { KVM_PAGE_FAULT } from "@mmu-lab/tracing";
 export type NptKernel = "3.11" | "4.10" | "6.1";
 
 /**
- * Handles a nested page fault, or without nested paging a page fault (`pf_interception`, 3.11 svm.c; facts sheet 3.6, 7.6). EXITINFO1 is a page-fault error
- * code as it stands; so a fault for a reserved bit reaches the MMIO path of the page-fault handler.
+ * Handles a nested page fault, or without nested paging a page fault (`pf_interception`, 3.11 svm.c; facts sheet 3.6,
+ * 7.6). EXITINFO1 is a page-fault error code as it stands; so a fault for a reserved bit reaches the MMIO path of the
+ * page-fault handler.
  *
  * @param kernel Whose rules.
  * @returns 1: run the guest on; 0: exit to user space; negative: an error, `RET_MMIO_PF_BUG` among them.

@@ -1,6 +1,9 @@
 import { SHADOW_BITS, SHADOW_BITS_4_10, SHADOW_BITS_6_1, type SpteBits } from "@mmu-lab/paging";
 
-/** Bit 2 of a nested entry: user mode may use it; all accesses of a guest count as user mode. Architecture (APM vol. 2, 15.25.5). */
+/**
+ * Bit 2 of a nested entry: user mode may use it; all accesses of a guest count as user mode. Architecture (APM vol.
+ * 2, 15.25.5).
+ */
 export const NPT_USER: number = 4;
 /** Bit 5: accessed. Architecture. */
 export const NPT_ACCESSED: number = 0x20;

@@ -93,7 +93,8 @@ export const RECORDER_GUEST: Guest = {
 };
 
 /**
- * The same guest for the recordings of shadow paging, with other contents of its tables: its code at its place, and from 0x40000000 on a window of pages of 4 KiB that the program maps as it goes. CR0.WP is set, EFER.NX is not.
+ * The same guest for the recordings of shadow paging, with other contents of its tables: its code at its place, and
+ * from 0x40000000 on a window of pages of 4 KiB that the program maps as it goes. CR0.WP is set, EFER.NX is not.
  */
 export const RECORDER_4K_GUEST: Guest = RECORDER_GUEST;
 

@@ -11,9 +11,9 @@ import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { RetPf, type RetPfResult } from "./ret_pf.ts";
 
 /**
- * Mends a fault of a direct MMU without `mmu_lock` where the entry was only write-protected for dirty logging (`fast_page_fault`, 6.1
- * mmu.c). Where the processor keeps accessed bits, only a write to something present can be such a fault. Walk, comparison
- * and exchange are one atomic act (modelling choice).
+ * Mends a fault of a direct MMU without `mmu_lock` where the entry was only write-protected for dirty logging
+ * (`fast_page_fault`, 6.1 mmu.c). Where the processor keeps accessed bits, only a write to something present can be
+ * such a fault. Walk, comparison and exchange are one atomic act (modelling choice).
  *
  * @param slot The slot of the gfn, as the fault has found it.
  * @returns `FIXED`, `SPURIOUS`, or `INVALID`: then the fault goes the long way.

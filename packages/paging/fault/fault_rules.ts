@@ -8,7 +8,7 @@ export interface FaultRules {
   readonly handler: "by-mode" | "common";
   /**
    * What a writable entry that is written over saves. `when-syncing`: if guest tables must not go out of date meanwhile,
-   * the look for such tables and the mark in the dirty log (to 4.10). `always`: that look, and the dirty bit, whatever the old
+   * the look for such tables and the mark in the dirty log (to 4.19). `always`: that look, and the dirty bit, whatever the old
    * entry was (6.1 `make_spte`); the kernel looks at bit 1 without asking, and an MMIO spte has it set (facts sheet 12).
    */
   readonly trustsWritable: "when-syncing" | "always";
@@ -33,7 +33,7 @@ export interface FaultRules {
   readonly mappingUnderMmio: "dropped" | "overwritten";
   /**
    * Whether each exit to user space for MMIO is counted, by the emulator (6.1), or only those that come by way of the
-   * page-fault handler (to 4.10). Facts sheet 2.6, 9.1.
+   * page-fault handler (to 4.19). Facts sheet 2.6, 9.1.
    */
   readonly countsAllMmioExits?: boolean;
   /**

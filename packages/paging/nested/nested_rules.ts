@@ -25,7 +25,10 @@ export interface NestedRules {
   readonly roots: "dropped" | "kept";
 }
 
-/** Linux 4.10 on a processor without execute-only pages (vmx.c, `nested_ept_init_mmu_context`; mmu.c, `kvm_init_shadow_ept_mmu`). */
+/**
+ * Linux 4.10 on a processor without execute-only pages (vmx.c, `nested_ept_init_mmu_context`; mmu.c,
+ * `kvm_init_shadow_ept_mmu`).
+ */
 export const NESTED_RULES_4_10: NestedRules = {
   ept: { maxphyaddr: 40, largestPage: 2 },
   gpteSize: "by-cr4-pae",

@@ -17,7 +17,7 @@ export interface PageRules {
    * 4.14; read in 4.19). `oldest-but-roots`: roots stay, and all are counted that go (6.1).
    */
   readonly reclaim: "oldest" | "oldest-up-to-root" | "oldest-but-roots";
-  /** Whether prefetch fills the run of entries at the end of the eight (6.1), or leaves it out (to 4.10). */
+  /** Whether prefetch fills the run of entries at the end of the eight (6.1), or leaves it out (to 4.19). */
   readonly prefetchesLastRun: boolean;
   /**
    * How the first write to a page is seen that is logged: the mapping is `write-protected`, or the processor logs it when

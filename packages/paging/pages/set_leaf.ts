@@ -151,7 +151,10 @@ export function setSpte(
   return protectedFromWrites;
 }
 
-/** Changes bits of a mapping, the frame staying as it is (`mmu_spte_update`), and flushes TLBs if they may hold more than it says. */
+/**
+ * Changes bits of a mapping, the frame staying as it is (`mmu_spte_update`), and flushes TLBs if they may hold more
+ * than it says.
+ */
 export function updateSpte(mmu: Mmu, page: PageId, index: number, lo: number, hi: number): void {
   const { bits, pool } = mmu;
   const oldLo = pool.lo(page, index);

@@ -15,9 +15,10 @@ export function entryIndex(gfn: Gfn, level: number): number {
 }
 
 /**
- * Walks the shadow tables of a vCPU, by gfn or linear page number, down to `stopLevel`, or to the first entry that links no table, and leaves what it
- * read last in `vcpu.walk` (`walk_shadow_page_get_mmio_spte`, 3.11 mmu.c). Reading takes no lock: that it is one atomic
- * act is a modelling choice, and stands for the interrupts that the kernel disables meanwhile (facts sheet 3.3).
+ * Walks the shadow tables of a vCPU, by gfn or linear page number, down to `stopLevel`, or to the first entry that
+ * links no table, and leaves what it read last in `vcpu.walk` (`walk_shadow_page_get_mmio_spte`, 3.11 mmu.c). Reading
+ * takes no lock: that it is one atomic act is a modelling choice, and stands for the interrupts that the kernel
+ * disables meanwhile (facts sheet 3.3).
  *
  * It is called so often that its callers say that it reads the tables (`READS_TABLES`).
  *

@@ -21,7 +21,8 @@ import { clearFloods, writesUpperTable } from "./write_tracking.ts";
  * is looked up once, the level chosen when the guest's tables are shadowed, and a root that became obsolete meanwhile gets no
  * mapping.
  *
- * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT. @param errorCode PFERR bits.
+ * @param gva The linear address that faulted; the guest-physical one of L2 where the tables are L1's EPT.
+ * @param errorCode PFERR bits.
  */
 export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode: number): Protocol<RetPfResult> {
   const context = contextOf(vcpu);
