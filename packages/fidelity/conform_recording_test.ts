@@ -44,7 +44,7 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-6.1/tdp-6.1.187/", 2, PROFILES["linux_6_1_npt_tdp_187"]],
   ["linux-6.1/legacy/", 7, PROFILES["linux_6_1_npt_legacy"]],
   ["linux-6.1/legacy-6.1.187/", 2, PROFILES["linux_6_1_npt_legacy_187"]],
-  ["linux-6.1/shadow/", 6, PROFILES["linux_6_1_npt_shadow"]],
+  ["linux-6.1/shadow/", 7, PROFILES["linux_6_1_npt_shadow"]],
   ["linux-6.1/shadow-6.1.187/", 2, PROFILES["linux_6_1_npt_shadow_187"]],
   ["linux-6.1-ept/shadow-vmx/", 3, PROFILES["linux_6_1_vmx_shadow"]],
   ["linux-6.1-ept/ept-legacy/", 4, PROFILES["linux_6_1_ept_legacy"]],

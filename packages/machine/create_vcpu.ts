@@ -1,7 +1,9 @@
 import { NestedState, PAGING_OFF, type PagingState, ShadowContext } from "@mmu-lab/paging";
+import { run } from "@mmu-lab/protocol";
 import { checkLa57 } from "./check_la57.ts";
 import { FLAT_GUEST } from "./guest.ts";
 import { GuestMemory } from "./guest_memory.ts";
+import { setMemoryRegion } from "./set_memory_region.ts";
 import { Vcpu } from "./vcpu.ts";
 import type { Vm } from "./vm.ts";
 
@@ -17,7 +19,7 @@ export function createVcpu(vm: Vm): Vcpu {
     for (const slot of vm.profile.privateSlots) {
       const region = { ...slot, flags: 0, userspaceAddr: PRIVATE_MEMORY + slot.id * 0x1000 };
       // In every address space (x86_set_memory_region, 4.10).
-      for (const { asId } of vm.memslots) vm.memslot({ ...region, asId });
+      for (const { asId } of vm.memslots) run(vm.execution, setMemoryRegion(vm, { ...region, asId }), vm.updater);
     }
   }
   const context = guestTables(vm);

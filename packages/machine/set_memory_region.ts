@@ -54,25 +54,44 @@ export function* setMemoryRegion(vm: Vm, region: MemoryRegion): Protocol<number>
   const change = memslots === undefined ? EINVAL : classifyChange(memslots.active, region, vm.profile.slotLimits);
   let result = 0;
   if (typeof change === "number") result = change;
-  else if (change.kind !== "none") yield* carryOut(vm, asId, change);
+  else if (change.kind !== "none") result = yield* carryOut(vm, asId, change);
   if (trace.on) trace.emit(SET_MEMORY_REGION_RET, -1, result);
   yield vm.slotsLock.release;
   return result;
 }
 
-function* carryOut(vm: Vm, asId: number, change: ClassifiedChange): Protocol<void> {
+function* carryOut(vm: Vm, asId: number, change: ClassifiedChange): Protocol<number> {
   const { mmu } = vm;
   const { old } = change;
   const memslots = vm.memslots[asId];
+  const before = memslots.active;
+  const refused = isBeyondMaxGfn(vm, change);
+  if (refused && old === undefined) return EINVAL;
   mmu.counters.counts[Work.memslotUpdates]++;
   if (old !== undefined && (change.kind === "delete" || change.kind === "move")) {
     yield* install(vm, asId, memslots.active.with({ ...old, invalid: true }), change, true);
     yield* flushSlot(vm, old);
     yield* tellStrategy(vm, "flushing", describe(vm, asId, change, true));
   }
+  if (refused) {
+    // The slot was invalid for a while, and is what it was (6.1 kvm_main.c, `kvm_set_memslot`).
+    yield* install(vm, asId, before, change, false);
+    return EINVAL;
+  }
   const final = change.new === undefined ? memslots.active.without(old!.id) : memslots.active.with(change.new);
   yield* install(vm, asId, final, change, false);
   yield* commit(vm, asId, change);
+  return 0;
+}
+
+/**
+ * Whether the kernel will not have the slot where it would come to lie (`kvm_arch_prepare_memory_region`, 6.1 x86.c).
+ * Where guest tables are shadowed the processor sees no gfn, and 52 bits are allowed.
+ */
+function isBeyondMaxGfn({ profile, backend, mmu }: Vm, { kind, new: slot }: ClassifiedChange): boolean {
+  if (!profile.slotLimits.withinMaxGfn || slot === undefined || (kind !== "create" && kind !== "move")) return false;
+  const maxGfn = backend.shadowsGuestTables === true ? 2 ** 40 - 1 : mmu.maxGfn;
+  return slot.baseGfn + slot.npages - 1 > maxGfn;
 }
 
 /** Publishes a set of memslots (`install_new_memslots`): new number, visible to readers, grace period. */

@@ -91,6 +91,25 @@ Deno.test("setMemoryRegion() returns the errno of what it refuses, and changes n
   assertEquals(vm.slotsLock.owner, -1);
 });
 
+Deno.test("setMemoryRegion() refuses a slot beyond the last gfn that can be mapped, from 5.18 on", () => {
+  const beyond = { ...RAM, gpa: 2 ** 40 - 0x1000, size: 0x2000 };
+  const last = { ...beyond, gpa: 2 ** 40 - 0x2000 };
+  for (const name of ["linux_6_1_npt_tdp", "linux_6_12_ept_legacy"]) {
+    const vm = new Vm(PROFILES[name]);
+    assertEquals([vm.memslot(beyond), vm.memslots[0].generation, vm.memslots[0].active.size], [EINVAL, 0, 0], name);
+    assertEquals([vm.memslot(last), vm.memslots[0].generation], [0, 2], name);
+    // The slot of a refused move was invalid for a while, and all that it mapped is gone.
+    assertEquals([vm.memslot(beyond), vm.memslots[0].generation], [EINVAL, 6], name);
+    const [slot] = vm.memslots[0].active;
+    assertEquals([slot.baseGfn, slot.invalid], [2 ** 28 - 2, false], name);
+    assertEquals(vm.slotsLock.owner, -1);
+  }
+  // Where guest tables are shadowed the processor never sees the gfn; older kernels do not look.
+  for (const name of ["linux_6_1_npt_shadow", "linux_4_10_npt"]) {
+    assertEquals(new Vm(PROFILES[name]).memslot(beyond), 0, name);
+  }
+});
+
 Deno.test("setMemoryRegion() zaps everything for a delete or move, and nothing for a create or flags", () => {
   for (const name of ["linux_3_10_ept", "linux_3_11_ept"]) {
     const vm = new Vm(PROFILES[name]);

@@ -33,7 +33,7 @@ import { type AccessKind, type AccessSize, FLAT_GUEST, type Guest } from "./gues
 import { HostMemory, type HostRegion } from "./host_memory.ts";
 import type { Profile } from "./profile.ts";
 import { exitFor, performAccess, runToOut } from "./run_vcpu.ts";
-import { setMemoryRegion } from "./set_memory_region.ts";
+import { setUserMemoryRegion } from "./set_user_memory_region.ts";
 import { setNrMmuPages } from "./set_nr_mmu_pages.ts";
 import type { AccessOutcome, Vcpu } from "./vcpu.ts";
 
@@ -165,12 +165,12 @@ export class Vm {
    * @returns 0, or the negative errno of the ioctl.
    */
   memslot(region: MemoryRegion): number {
-    return run(this.execution, setMemoryRegion(this, region), this.updater);
+    return run(this.execution, setUserMemoryRegion(this, region), this.updater);
   }
 
   /** The same, for a scheduler. */
   memslotProtocol(region: MemoryRegion): Protocol<number> {
-    return setMemoryRegion(this, region);
+    return setUserMemoryRegion(this, region);
   }
 
   /**

@@ -38,6 +38,13 @@ export interface MemslotLimits {
    * kept the limits of its first place. No unless told.
    */
   readonly moveRenewsLargePages?: boolean;
+  /**
+   * Whether a slot may not be created or moved beyond what the processor can map (86931ff7207b, 5.18). It is looked at
+   * last: a slot that moves has been flushed by then, and stays where it was. No unless told.
+   */
+  readonly withinMaxGfn?: boolean;
+  /** Whether the ioctl itself refuses flags that it does not know, before all else (bb58b90b1a8f, 6.8). No unless told. */
+  readonly ioctlChecksFlags?: boolean;
 }
 
 /** A memslot change that passed every check. */

@@ -61,6 +61,7 @@ export * from "./pages/get_page.ts";
 export * from "./pages/reclaim.ts";
 export * from "./pages/zap.ts";
 export * from "./pages/shrink.ts";
+export * from "./flush_if_asked.ts";
 export * from "./root.ts";
 export * from "./pages/each_mapping.ts";
 export * from "./pages/write_protect.ts";

@@ -1,4 +1,5 @@
-import { type Protocol, Work } from "@mmu-lab/protocol";
+import type { Protocol } from "@mmu-lab/protocol";
+import { flushIfAsked } from "./flush_if_asked.ts";
 import { getPage } from "./pages/get_page.ts";
 import { makePagesAvailable } from "./pages/reclaim.ts";
 import type { Mmu } from "./mmu.ts";
@@ -64,22 +65,6 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
     yield mmu.lock.leave;
   }
   vcpu.flushRequested = true;
-}
-
-/**
- * Flushes the vCPU's TLB if it was asked to (`KVM_REQ_TLB_FLUSH` in `vcpu_enter_guest`).
- *
- * @returns Whether it was.
- */
-export function flushIfAsked(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  mmu.execution.touched |= READS_REQUESTS;
-  if (!vcpu.flushRequested) return false;
-  vcpu.flushRequested = false;
-  if (vcpu.flushIsCounted && mmu.pageRules.countedFlushes === "done") mmu.stats.tlb_flush++;
-  vcpu.flushIsCounted = false;
-  mmu.counters.counts[Work.tlbFlushes]++;
-  vcpu.tlb.flush();
-  return true;
 }
 
 /**

@@ -205,7 +205,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "flush-request-dropped",
-    file: "packages/paging/root.ts",
+    file: "packages/paging/flush_if_asked.ts",
     find: "vcpu.tlb.flush();",
     replace: "",
     what: "A request for a TLB flush is taken off and not served.",

@@ -18,7 +18,7 @@ export const LINUX_6_1_NPT_TDP: Profile = {
   faultRules: FAULT_RULES_6_1,
   pageRules: PAGE_RULES_6_1,
   walkRules: WALK_RULES_6_1,
-  slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true },
+  slotLimits: { userSlots: 32764, privateSlots: 3, moveRenewsLargePages: true, withinMaxGfn: true },
   tracesAccessedBytes: true,
   tdpMmu: { eagerPageSplit: true },
 };
@@ -48,6 +48,7 @@ export const LINUX_6_12_NPT_TDP: Profile = {
   layout: layoutNamed("linux_6_12_shadow"),
   faultRules: { ...LINUX_6_1_NPT_TDP.faultRules, tellsWriteProtected: true, fullErrorCode: true },
   pageRules: PAGE_RULES_6_12,
+  slotLimits: { ...LINUX_6_1_NPT_TDP.slotLimits, ioctlChecksFlags: true },
   tdpMmu: {
     eagerPageSplit: true,
     splitsInFault: true,

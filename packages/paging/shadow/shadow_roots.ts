@@ -6,6 +6,7 @@
  */
 import type { Protocol } from "@mmu-lab/protocol";
 import { ACC_ALL, pfnOfLanes } from "@mmu-lab/spte-encoding";
+import { flushIfAsked } from "../flush_if_asked.ts";
 import { makePagesAvailable } from "../pages/reclaim.ts";
 import type { Mmu } from "../mmu.ts";
 import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
@@ -76,6 +77,8 @@ function* checkRoot(mmu: Mmu, vcpu: VcpuMmu, gfn: number): Protocol<void> {
 
 function* take(mmu: Mmu, vcpu: VcpuMmu, gfn: number, role: Role): Protocol<PageId> {
   yield mmu.lock.acquire;
+  // What was zapped with the last roots asked for a flush, which is done by now; syncing these may ask for another.
+  if (contextOf(vcpu).paeRoots.every((root) => root === NO_PAGE)) flushIfAsked(mmu, vcpu);
   makePagesAvailable(mmu);
   const page = getShadowPage(mmu, vcpu, gfn, role);
   mmu.pool.rootCount[page]++;
