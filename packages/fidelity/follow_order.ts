@@ -1,4 +1,5 @@
 import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
+import { needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import type { TraceLine } from "@mmu-lab/tracing";
 import {
@@ -34,6 +35,10 @@ const FAR_AHEAD = 64;
 const PATIENCE = 1000;
 const MANY_STEPS = 20_000;
 
+/** Events that tell whether the guest runs. */
+const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
+const EXIT_RIP = / rip (0x[0-9a-f]+)/;
+
 /** What operations are followed with. */
 export interface Following {
   /** The model's VM. */
@@ -62,6 +67,8 @@ class Actor {
   #next: Step | undefined;
   /** The step before, and the next, by their names. */
   #place = "";
+  /** Where the guest was left next for an interrupt of the host; 0 while it is not in the guest for one. */
+  #leftAt: number | undefined;
 
   constructor(following: Following, id: number, protocol: Protocol<OperationResult>) {
     this.id = id;
@@ -87,7 +94,7 @@ class Actor {
   get goesOn(): boolean {
     const { vm, telling } = this.#following;
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
-    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest;
+    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.#isInterrupted();
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -110,6 +117,29 @@ class Actor {
   #tells(name: string): void {
     if (this.hasTold(name)) this.#ahead++;
     this.#told.set(name, (this.#told.get(name) ?? 0) + 1);
+  }
+
+  /**
+   * Tells of the recorded events up to the one before `at`: when the guest runs, and where it was left for an interrupt of
+   * the host. It has not carried out the instruction there by then.
+   */
+  looksAhead(events: readonly TraceLine[], at: number): void {
+    let exit = at;
+    while (exit < events.length && !MOVES_GUEST.includes(events[exit].name)) exit++;
+    this.#leftAt = undefined;
+    if (exit === events.length) return;
+    if (events[exit].name === "kvm_entry") {
+      this.#leftAt = leftForHost(events, exit) ? 0 : undefined;
+    } else if (isTimingExit(events[exit])) this.#leftAt = Number(EXIT_RIP.exec(events[exit].text)?.[1] ?? 0);
+  }
+
+  /** Whether the guest, before it goes on, was interrupted. */
+  #isInterrupted(): boolean {
+    const { vm } = this.#following;
+    const loop = vm.guest.code?.loopRip;
+    if (this.#leftAt === undefined) return false;
+    // The loop begins with the exit for OUT, which is the last that an operation does.
+    return this.#leftAt !== loop && vm.vcpu(this.id).rip >= this.#leftAt || vm.vcpu(this.id).rip === loop;
   }
 
   /** Goes on to where another CPU could run again. It must not wait. */
@@ -167,9 +197,11 @@ export function followOrder(
     const turn = turns[index]++;
     if (turn === 0) {
       actors[index] = new Actor(following, actorOf(vm, operation, index), operationProtocol(vm, operation));
+      actors[index].looksAhead(events, 0);
     } else if (turn <= events.length) {
       const line = events[turn - 1];
-      if (!guides(following, events, turn - 1)) continue;
+      actors[index].looksAhead(events, turn);
+      if (!guides(following, actors[index], events, turn - 1)) continue;
       actors[index].sees(line.name);
       while (actors[index].mayTell(line.name)) goOn(vm, actors[index], actors);
     } else {
@@ -186,14 +218,25 @@ function aloneIn(events: readonly TraceLine[]): number[] {
 }
 
 /** Whether an event tells how far its actor has come. */
-function guides({ sink }: Following, events: readonly TraceLine[], at: number): boolean {
+function guides({ sink, vm }: Following, actor: Actor, events: readonly TraceLine[], at: number): boolean {
   const { name } = events[at];
   if (!sink.wants(name)) return false;
   if (isTimingExit(events[at])) return false;
   if (name !== "kvm_entry") return true;
-  // A guest that was left for an interrupt of the host is entered again: the model's never left it.
-  for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return !isTimingExit(events[i]);
-  return true;
+  // A guest that was left for an interrupt of the host is entered again: the model's left it only if it was asked to.
+  return !leftForHost(events, at) || actor.next === GUEST_RUNS && isAskedToLeave(vm, actor.id);
+}
+
+/** Whether the guest was last left for an interrupt of the host. */
+function leftForHost(events: readonly TraceLine[], at: number): boolean {
+  for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return isTimingExit(events[i]);
+  return false;
+}
+
+/** Whether a vCPU is out of the guest, or has a request that takes it out. */
+function isAskedToLeave(vm: Vm, id: number): boolean {
+  const vcpu = vm.vcpu(id);
+  return !vcpu.inGuest || vcpu.mmu.flushRequested || needsRoot(vm.mmu, vcpu.mmu);
 }
 
 /** Lets an actor go on to its end. A vCPU may try again and again what another has to finish first: then all go on by turns. */
