@@ -94,7 +94,7 @@ class Actor {
   get goesOn(): boolean {
     const { vm, telling } = this.#following;
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
-    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.#isInterrupted();
+    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.isLeftHere;
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -133,8 +133,8 @@ class Actor {
     } else if (isTimingExit(events[exit])) this.#leftAt = Number(EXIT_RIP.exec(events[exit].text)?.[1] ?? 0);
   }
 
-  /** Whether the guest, before it goes on, was interrupted. */
-  #isInterrupted(): boolean {
+  /** Whether the guest, before it goes on, was left for an interrupt of the host. */
+  get isLeftHere(): boolean {
     const { vm } = this.#following;
     const loop = vm.guest.code?.loopRip;
     if (this.#leftAt === undefined) return false;
@@ -223,6 +223,8 @@ function guides({ sink, vm }: Following, actor: Actor, events: readonly TraceLin
   if (!sink.wants(name)) return false;
   if (isTimingExit(events[at])) return false;
   if (name !== "kvm_entry") return true;
+  // The model's guest begins to run as it is entered: it is not, if it was left at once.
+  if (actor.isLeftHere) return false;
   // A guest that was left for an interrupt of the host is entered again: the model's left it only if it was asked to.
   return !leftForHost(events, at) || actor.next === GUEST_RUNS && isAskedToLeave(vm, actor.id);
 }
