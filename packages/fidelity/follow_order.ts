@@ -1,7 +1,7 @@
 import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
-import { needsRoot } from "@mmu-lab/paging";
+import { LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
-import type { TraceLine } from "@mmu-lab/tracing";
+import { CHECK_MMIO_SPTE, type TraceLine } from "@mmu-lab/tracing";
 import {
   actorOf,
   operationProtocol,
@@ -69,6 +69,8 @@ class Actor {
   #place = "";
   /** Where the guest was left next for an interrupt of the host; 0 while it is not in the guest for one. */
   #leftAt: number | undefined;
+  /** Whether the next event tells what a walk has found: then it is as late as that. */
+  #findsMmioSpte = false;
 
   constructor(following: Following, id: number, protocol: Protocol<OperationResult>) {
     this.id = id;
@@ -95,6 +97,7 @@ class Actor {
     const { vm, telling } = this.#following;
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
     if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.isLeftHere;
+    if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -124,6 +127,8 @@ class Actor {
    * the host. It has not carried out the instruction there by then.
    */
   looksAhead(events: readonly TraceLine[], at: number): void {
+    const { sink } = this.#following;
+    this.#findsMmioSpte = events.slice(at).find(({ name }) => sink.wants(name))?.name === CHECK_MMIO_SPTE.name;
     let exit = at;
     while (exit < events.length && !MOVES_GUEST.includes(events[exit].name)) exit++;
     this.#leftAt = undefined;
