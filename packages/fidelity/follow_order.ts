@@ -1,4 +1,4 @@
-import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
+import { COMPLETE_MEMSLOTS, GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import { CHECK_MMIO_SPTE, type TraceLine } from "@mmu-lab/tracing";
@@ -97,6 +97,8 @@ class Actor {
     const { vm, telling } = this.#following;
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
     if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.isLeftHere;
+    // The number is stored right behind the event that tells of it.
+    if (this.#next === COMPLETE_MEMSLOTS) return true;
     if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
