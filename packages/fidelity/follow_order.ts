@@ -1,7 +1,13 @@
 import { COMPLETE_MEMSLOTS, GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
-import { CHECK_MMIO_SPTE, type TraceLine } from "@mmu-lab/tracing";
+import {
+  CHECK_MMIO_SPTE,
+  MAKE_MMIO_SPTE,
+  MARK_MMIO_SPTE,
+  MEMSLOTS_UPDATED,
+  type TraceLine,
+} from "@mmu-lab/tracing";
 import {
   actorOf,
   operationProtocol,
@@ -37,6 +43,9 @@ const MANY_STEPS = 20_000;
 
 /** Events that tell whether the guest runs. */
 const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
+/** Events that tell which generation KVM read. */
+const TELLS_GENERATION: readonly string[] = [CHECK_MMIO_SPTE.name, MARK_MMIO_SPTE.name];
+const GENERATION = /(?: |_)gen[ =](?:0x)?([0-9a-f]+)/;
 const EXIT_RIP = / rip (0x[0-9a-f]+)/;
 
 /** What operations are followed with. */
@@ -57,6 +66,8 @@ class Actor {
   /** Events to compare. */
   readonly events: Comparable[] = [];
   result: OperationResult | undefined;
+  /** Whether others still see the generation before that which it has told of. */
+  completesLate = false;
   readonly #following: Following;
   readonly #protocol: Protocol<OperationResult>;
   /** How many events of each name it has told of, and how many the kernel's has. */
@@ -98,7 +109,7 @@ class Actor {
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
     if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.isLeftHere;
     // The number is stored right behind the event that tells of it.
-    if (this.#next === COMPLETE_MEMSLOTS) return true;
+    if (this.#next === COMPLETE_MEMSLOTS) return !this.completesLate;
     if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
@@ -199,7 +210,7 @@ export function followOrder(
   const { vm } = following;
   const actors: Actor[] = [];
   const turns = operations.map(() => 0);
-  for (const index of order.length > 0 ? order : aloneIn(operations[0].events)) {
+  for (const [position, index] of (order.length > 0 ? order : aloneIn(operations[0].events)).entries()) {
     const { operation, events } = operations[index];
     const turn = turns[index]++;
     if (turn === 0) {
@@ -208,6 +219,11 @@ export function followOrder(
     } else if (turn <= events.length) {
       const line = events[turn - 1];
       actors[index].looksAhead(events, turn);
+      actors[index].completesLate = line.name === MEMSLOTS_UPDATED.name &&
+        seesOlder(line, index, operations, order.slice(position + 1), turns);
+      const stampsLater = line.name === MAKE_MMIO_SPTE.name &&
+        isUpdatedBetween(index, operations, order.slice(position + 1), turns);
+      if (stampsLater) continue;
       if (!guides(following, actors[index], events, turn - 1)) continue;
       actors[index].sees(line.name);
       while (actors[index].mayTell(line.name)) goOn(vm, actors[index], actors);
@@ -217,6 +233,49 @@ export function followOrder(
     }
     while (actors[index].goesOn) actors[index].advance();
   }
+}
+
+/**
+ * Whether the next event of others that tells of a generation, before the updater's own next event, tells of another than
+ * the one that was just announced.
+ */
+function seesOlder(
+  { text }: TraceLine,
+  updater: number,
+  operations: readonly RecordedOperation[],
+  rest: readonly number[],
+  turns: readonly number[],
+): boolean {
+  const announced = generationOf(text);
+  const ahead = [...turns];
+  for (const index of rest) {
+    if (index === updater) return false;
+    const turn = ahead[index]++;
+    const event = operations[index].events[turn - 1];
+    if (event === undefined || !TELLS_GENERATION.includes(event.name)) continue;
+    return generationOf(event.text) !== announced;
+  }
+  return false;
+}
+
+/** Whether a generation is announced before the operation's own next event. */
+function isUpdatedBetween(
+  own: number,
+  operations: readonly RecordedOperation[],
+  rest: readonly number[],
+  turns: readonly number[],
+): boolean {
+  const ahead = [...turns];
+  for (const index of rest) {
+    if (index === own) return false;
+    if (operations[index].events[ahead[index]++ - 1]?.name === MEMSLOTS_UPDATED.name) return true;
+  }
+  return false;
+}
+
+/** The generation that an event tells of. */
+function generationOf(text: string): number {
+  return parseInt(GENERATION.exec(text)?.[1] ?? "", 16);
 }
 
 /** The turns of an operation that runs alone: its first marker, its events, its `done`. */
