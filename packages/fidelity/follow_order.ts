@@ -1,10 +1,11 @@
 import { COMPLETE_MEMSLOTS, GUEST_RUNS, type Vm } from "@mmu-lab/machine";
-import { LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
+import { CHECK_GENERATION, LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import {
   CHECK_MMIO_SPTE,
   MAKE_MMIO_SPTE,
   MARK_MMIO_SPTE,
+  MARK_MMIO_SPTE_RAW,
   MEMSLOTS_UPDATED,
   type TraceLine,
 } from "@mmu-lab/tracing";
@@ -43,6 +44,8 @@ const MANY_STEPS = 20_000;
 
 /** Events that tell whether the guest runs. */
 const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
+/** Events behind which KVM reads the generation that it stamps an entry with. */
+const STAMPS_NEXT: readonly string[] = [MARK_MMIO_SPTE_RAW.name, MAKE_MMIO_SPTE.name];
 /** Events that tell which generation KVM read. */
 const TELLS_GENERATION: readonly string[] = [CHECK_MMIO_SPTE.name, MARK_MMIO_SPTE.name];
 const GENERATION = /(?: |_)gen[ =](?:0x)?([0-9a-f]+)/;
@@ -111,6 +114,8 @@ class Actor {
     // The number is stored right behind the event that tells of it.
     if (this.#next === COMPLETE_MEMSLOTS) return !this.completesLate;
     if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
+    // An update under way is what keeps the check of an entry from telling.
+    if (this.#next === CHECK_GENERATION && !this.#findsMmioSpte && vm.memslots.some((m) => m.updateInProgress)) return true;
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -141,8 +146,9 @@ class Actor {
    */
   looksAhead(events: readonly TraceLine[], at: number): void {
     const { sink } = this.#following;
-    this.#findsMmioSpte = events.slice(at).find(({ name }) => sink.wants(name))?.name === CHECK_MMIO_SPTE.name;
-    let exit = at;
+    let [next, exit] = [at, at];
+    while (next < events.length && !sink.wants(events[next].name)) next++;
+    this.#findsMmioSpte = events[next]?.name === CHECK_MMIO_SPTE.name;
     while (exit < events.length && !MOVES_GUEST.includes(events[exit].name)) exit++;
     this.#leftAt = undefined;
     if (exit === events.length) return;
@@ -221,7 +227,7 @@ export function followOrder(
       actors[index].looksAhead(events, turn);
       actors[index].completesLate = line.name === MEMSLOTS_UPDATED.name &&
         seesOlder(line, index, operations, order.slice(position + 1), turns);
-      const stampsLater = line.name === MAKE_MMIO_SPTE.name &&
+      const stampsLater = STAMPS_NEXT.includes(line.name) &&
         isUpdatedBetween(index, operations, order.slice(position + 1), turns);
       if (stampsLater) continue;
       if (!guides(following, actors[index], events, turn - 1)) continue;
