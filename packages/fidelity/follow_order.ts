@@ -4,7 +4,7 @@ import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
 import {
   CHECK_MMIO_SPTE,
   MAKE_MMIO_SPTE,
-  MARK_MMIO_SPTE,
+  MAKE_MMIO_SPTE_RET,
   MARK_MMIO_SPTE_RAW,
   MEMSLOTS_UPDATED,
   type TraceLine,
@@ -18,6 +18,7 @@ import {
 } from "@mmu-lab/workloads";
 import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "./comparable.ts";
 import type { EventCollector } from "./event_collector.ts";
+import { isUpdatedBetween, leftForHost, seesOlder } from "./look_ahead.ts";
 
 /** What the model did with an operation. */
 export interface FollowedOperation {
@@ -45,10 +46,9 @@ const MANY_STEPS = 20_000;
 /** Events that tell whether the guest runs. */
 const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
 /** Events behind which KVM reads the generation that it stamps an entry with. */
-const STAMPS_NEXT: readonly string[] = [MARK_MMIO_SPTE_RAW.name, MAKE_MMIO_SPTE.name];
-/** Events that tell which generation KVM read. */
-const TELLS_GENERATION: readonly string[] = [CHECK_MMIO_SPTE.name, MARK_MMIO_SPTE.name];
-const GENERATION = /(?: |_)gen[ =](?:0x)?([0-9a-f]+)/;
+const BEFORE_STAMP: readonly string[] = [MARK_MMIO_SPTE_RAW.name, MAKE_MMIO_SPTE.name];
+/** Those that show that it had not read it before. */
+const UP_TO_STAMP: readonly string[] = [MAKE_MMIO_SPTE.name, MAKE_MMIO_SPTE_RET.name];
 const EXIT_RIP = / rip (0x[0-9a-f]+)/;
 
 /** What operations are followed with. */
@@ -115,7 +115,9 @@ class Actor {
     if (this.#next === COMPLETE_MEMSLOTS) return !this.completesLate;
     if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
     // An update under way is what keeps the check of an entry from telling.
-    if (this.#next === CHECK_GENERATION && !this.#findsMmioSpte && vm.memslots.some((m) => m.updateInProgress)) return true;
+    if (this.#next === CHECK_GENERATION && !this.#findsMmioSpte && vm.memslots.some((m) => m.updateInProgress)) {
+      return true;
+    }
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -141,7 +143,7 @@ class Actor {
   }
 
   /**
-   * Tells of the recorded events up to the one before `at`: when the guest runs, and where it was left for an interrupt of
+   * Looks at the recorded events from `at` on: what a walk finds, and where the guest was left next for an interrupt of
    * the host. It has not carried out the instruction there by then.
    */
   looksAhead(events: readonly TraceLine[], at: number): void {
@@ -227,7 +229,7 @@ export function followOrder(
       actors[index].looksAhead(events, turn);
       actors[index].completesLate = line.name === MEMSLOTS_UPDATED.name &&
         seesOlder(line, index, operations, order.slice(position + 1), turns);
-      const stampsLater = STAMPS_NEXT.includes(line.name) &&
+      const stampsLater = BEFORE_STAMP.includes(line.name) && UP_TO_STAMP.includes(events[turn]?.name) &&
         isUpdatedBetween(index, operations, order.slice(position + 1), turns);
       if (stampsLater) continue;
       if (!guides(following, actors[index], events, turn - 1)) continue;
@@ -239,49 +241,6 @@ export function followOrder(
     }
     while (actors[index].goesOn) actors[index].advance();
   }
-}
-
-/**
- * Whether the next event of others that tells of a generation, before the updater's own next event, tells of another than
- * the one that was just announced.
- */
-function seesOlder(
-  { text }: TraceLine,
-  updater: number,
-  operations: readonly RecordedOperation[],
-  rest: readonly number[],
-  turns: readonly number[],
-): boolean {
-  const announced = generationOf(text);
-  const ahead = [...turns];
-  for (const index of rest) {
-    if (index === updater) return false;
-    const turn = ahead[index]++;
-    const event = operations[index].events[turn - 1];
-    if (event === undefined || !TELLS_GENERATION.includes(event.name)) continue;
-    return generationOf(event.text) !== announced;
-  }
-  return false;
-}
-
-/** Whether a generation is announced before the operation's own next event. */
-function isUpdatedBetween(
-  own: number,
-  operations: readonly RecordedOperation[],
-  rest: readonly number[],
-  turns: readonly number[],
-): boolean {
-  const ahead = [...turns];
-  for (const index of rest) {
-    if (index === own) return false;
-    if (operations[index].events[ahead[index]++ - 1]?.name === MEMSLOTS_UPDATED.name) return true;
-  }
-  return false;
-}
-
-/** The generation that an event tells of. */
-function generationOf(text: string): number {
-  return parseInt(GENERATION.exec(text)?.[1] ?? "", 16);
 }
 
 /** The turns of an operation that runs alone: its first marker, its events, its `done`. */
@@ -299,12 +258,6 @@ function guides({ sink, vm }: Following, actor: Actor, events: readonly TraceLin
   if (actor.isLeftHere) return false;
   // A guest that was left for an interrupt of the host is entered again: the model's left it only if it was asked to.
   return !leftForHost(events, at) || actor.next === GUEST_RUNS && isAskedToLeave(vm, actor.id);
-}
-
-/** Whether the guest was last left for an interrupt of the host. */
-function leftForHost(events: readonly TraceLine[], at: number): boolean {
-  for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return isTimingExit(events[i]);
-  return false;
 }
 
 /** Whether a vCPU is out of the guest, or has a request that takes it out. */
