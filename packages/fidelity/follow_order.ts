@@ -1,14 +1,7 @@
 import { COMPLETE_MEMSLOTS, GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { CHECK_GENERATION, LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
-import {
-  CHECK_MMIO_SPTE,
-  MAKE_MMIO_SPTE,
-  MAKE_MMIO_SPTE_RET,
-  MARK_MMIO_SPTE_RAW,
-  MEMSLOTS_UPDATED,
-  type TraceLine,
-} from "@mmu-lab/tracing";
+import { CHECK_MMIO_SPTE, MEMSLOTS_UPDATED, type TraceLine } from "@mmu-lab/tracing";
 import {
   actorOf,
   operationProtocol,
@@ -18,7 +11,7 @@ import {
 } from "@mmu-lab/workloads";
 import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "./comparable.ts";
 import type { EventCollector } from "./event_collector.ts";
-import { isUpdatedBetween, leftForHost, seesOlder } from "./look_ahead.ts";
+import { BEFORE_STAMP, isUpdatedBetween, leftForHost, seesOlder, UP_TO_STAMP } from "./look_ahead.ts";
 
 /** What the model did with an operation. */
 export interface FollowedOperation {
@@ -45,10 +38,6 @@ const MANY_STEPS = 20_000;
 
 /** Events that tell whether the guest runs. */
 const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
-/** Events behind which KVM reads the generation that it stamps an entry with. */
-const BEFORE_STAMP: readonly string[] = [MARK_MMIO_SPTE_RAW.name, MAKE_MMIO_SPTE.name];
-/** Those that show that it had not read it before. */
-const UP_TO_STAMP: readonly string[] = [MAKE_MMIO_SPTE.name, MAKE_MMIO_SPTE_RET.name];
 const EXIT_RIP = / rip (0x[0-9a-f]+)/;
 
 /** What operations are followed with. */

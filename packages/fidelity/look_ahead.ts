@@ -1,7 +1,19 @@
-import { CHECK_MMIO_SPTE, MARK_MMIO_SPTE, MEMSLOTS_UPDATED, type TraceLine } from "@mmu-lab/tracing";
+import {
+  CHECK_MMIO_SPTE,
+  MAKE_MMIO_SPTE,
+  MAKE_MMIO_SPTE_RET,
+  MARK_MMIO_SPTE,
+  MARK_MMIO_SPTE_RAW,
+  MEMSLOTS_UPDATED,
+  type TraceLine,
+} from "@mmu-lab/tracing";
 import type { RecordedOperation } from "@mmu-lab/workloads";
 import { isTimingExit } from "./comparable.ts";
 
+/** Events behind which KVM reads the generation that it stamps an entry with. */
+export const BEFORE_STAMP: readonly string[] = [MARK_MMIO_SPTE_RAW.name, MAKE_MMIO_SPTE.name];
+/** Those that show that it had not read it before. */
+export const UP_TO_STAMP: readonly string[] = [MAKE_MMIO_SPTE.name, MAKE_MMIO_SPTE_RET.name];
 /** Events that tell which generation KVM read. */
 const TELLS_GENERATION: readonly string[] = [CHECK_MMIO_SPTE.name, MARK_MMIO_SPTE.name];
 const GENERATION = /(?: |_)gen[ =](?:0x)?([0-9a-f]+)/;
