@@ -31,7 +31,7 @@ export function profileOf(
   const why = seen.era !== undefined && seen.paging === undefined && seen.era !== "6.1" && seen.era !== "6.12"
     ? "it has no EPT violation, nested page fault or page fault exit"
     : (seen.era === "6.1" || seen.era === "6.12") && seen.paging !== undefined
-    ? "its kernel is 6.1 or later, and shadows guest tables or makes no MMIO sptes as no profile does"
+    ? "its kernel is 6.1 or later, and its MMIO sptes are those of no profile"
     : `its events are those of ${kernel}`;
   const recording = `recording ${header.name} (cfg=${header.cfg})`;
   throw new RangeError(`Cannot choose a profile for ${recording}: ${why}; name one with --profile`);
@@ -78,7 +78,7 @@ export function level1Misses({ levels }: Conformance): number {
 function nameFor(seen: RecordedKernel, release: string | undefined): string | undefined {
   const { era, paging, firstWalkExit } = seen;
   if (era === "6.12") {
-    return seen.mmioSptes ? `linux_6_12_${lateMmuOf(seen)}${seen.slotZap ? "_slotzap" : ""}` : undefined;
+    return `linux_6_12_${lateMmuOf(seen)}${seen.mmioSptes ? "" : "_nocache"}${seen.slotZap ? "_slotzap" : ""}`;
   }
   if (era === "6.1") return nameFor61(seen);
   if (era === undefined || paging === undefined) return undefined;

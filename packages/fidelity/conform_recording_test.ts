@@ -46,6 +46,8 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-6.1/legacy-6.1.187/", 2, PROFILES["linux_6_1_npt_legacy_187"]],
   ["linux-6.1/shadow/", 7, PROFILES["linux_6_1_npt_shadow"]],
   ["linux-6.1/shadow-6.1.187/", 2, PROFILES["linux_6_1_npt_shadow_187"]],
+  ["linux-6.1/legacy-nocache/", 2, PROFILES["linux_6_1_npt_legacy_nocache"]],
+  ["linux-6.1/shadow-nocache/", 2, PROFILES["linux_6_1_npt_shadow_nocache"]],
   ["linux-6.1-ept/shadow-vmx/", 3, PROFILES["linux_6_1_vmx_shadow"]],
   ["linux-6.1-ept/ept-legacy/", 4, PROFILES["linux_6_1_ept_legacy"]],
   ["linux-6.1-ept/ept/", 4, PROFILES["linux_6_1_ept_tdp"]],
@@ -60,6 +62,8 @@ const SETS: [folder: string, files: number, profile: Profile][] = [
   ["linux-6.12/shadow/", 4, PROFILES["linux_6_12_npt_shadow"]],
   ["linux-6.12/shadow-slotzap/", 4, PROFILES["linux_6_12_npt_shadow_slotzap"]],
   ["linux-6.12/shadow-vmx/", 1, PROFILES["linux_6_12_vmx_shadow"]],
+  ["linux-6.12/tdp-nocache/", 2, PROFILES["linux_6_12_npt_tdp_nocache"]],
+  ["linux-6.12/shadow-nocache/", 2, PROFILES["linux_6_12_npt_shadow_nocache"]],
   ["linux-6.12/ept/", 4, PROFILES["linux_6_12_ept_tdp"]],
   ["linux-6.12/ept-slotzap/", 5, PROFILES["linux_6_12_ept_tdp_slotzap"]],
 ];

@@ -13,6 +13,7 @@ import { vmxShadowBackend, type VmxShadowKernel, type VmxShadowProcessor } from 
 import { layoutNamed } from "./_layout_named.ts";
 import type { Profile } from "../profile.ts";
 import { firstOfLine, linux419 } from "./linux_4_19.ts";
+import { slotZap, withoutMmioSptes } from "./tdp_kernels.ts";
 
 /** The processor of the recordings on Intel, as far as shadow paging asks. */
 type IntelProcessor = Omit<VmxShadowProcessor, "noExecute" | "reservedFaultIsPresent">;
@@ -122,6 +123,14 @@ export function lateShadowProfiles(
     backend: () => svmShadowBackend(amd61, "6.1"),
     shadowRules: SHADOW_RULES_6_12,
   };
+  const lateNoCache = withoutMmioSptes(late, layoutNamed("linux_6_12_shadow", { mmioCaching: false }));
+  const lateVmx: Profile = {
+    ...late,
+    name: "linux_6_12_vmx_shadow",
+    summary: "Linux 6.12.117, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
+    layout: layoutNamed("linux_6_12_shadow", { l1tf: true, cacheBits: 44 }),
+    backend: () => vmxShadowBackend(intel61, "6.1"),
+  };
   return [
     npt,
     {
@@ -130,19 +139,9 @@ export function lateShadowProfiles(
       summary: "Linux 6.1.187, as linux_6_1_npt_shadow; its MMIO cache looks at the first address space always (B20)",
       cacheRule: { ...npt.cacheRule, addressSpace: "first" },
     },
-    {
-      ...npt,
-      name: "linux_6_1_npt_shadow_nocache",
-      summary: "as linux_6_1_npt_shadow with mmio_caching=0: no MMIO sptes",
-      layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
-    },
+    withoutMmioSptes(npt, layoutNamed("linux_6_1_shadow", { mmioCaching: false })),
     vmx,
-    {
-      ...vmx,
-      name: "linux_6_1_vmx_shadow_nocache",
-      summary: "as linux_6_1_vmx_shadow with mmio_caching=0: no MMIO sptes",
-      layout: layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false }),
-    },
+    withoutMmioSptes(vmx, layoutNamed("linux_6_1_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false })),
     {
       ...vmx,
       name: "linux_6_1_vmx_shadow_nol1tf",
@@ -150,19 +149,11 @@ export function lateShadowProfiles(
       layout: layoutNamed("linux_6_1_shadow"),
     },
     late,
-    {
-      ...late,
-      name: "linux_6_12_npt_shadow_slotzap",
-      summary:
-        "as linux_6_12_npt_shadow with the quirk SLOT_ZAP_ALL off: a deleted slot takes only its own mappings along",
-      flushSlot: "slot-range",
-    },
-    {
-      ...late,
-      name: "linux_6_12_vmx_shadow",
-      summary: "Linux 6.12.117, Intel without EPT (ept=0), on a Haswell: shadow page tables, gfn bits split (L1TF)",
-      layout: layoutNamed("linux_6_12_shadow", { l1tf: true, cacheBits: 44 }),
-      backend: () => vmxShadowBackend(intel61, "6.1"),
-    },
+    slotZap(late),
+    lateNoCache,
+    slotZap(lateNoCache),
+    lateVmx,
+    slotZap(lateVmx),
+    withoutMmioSptes(lateVmx, layoutNamed("linux_6_12_shadow", { l1tf: true, cacheBits: 44, mmioCaching: false })),
   ];
 }

@@ -72,15 +72,27 @@ export function slotZap(profile: Profile): Profile {
   return { ...profile, name: `${name}_slotzap`, summary, flushSlot: "slot-range" };
 }
 
+/** The same kernel with the module parameter `mmio_caching=0`, whose layout `layout` makes. */
+export function withoutMmioSptes(profile: Profile, layout: Profile["layout"]): Profile {
+  const { name } = profile;
+  const summary = `as ${name} with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing`;
+  return { ...profile, name: `${name}_nocache`, summary, layout };
+}
+
+const LINUX_6_12_NPT_TDP_NOCACHE: Profile = withoutMmioSptes(
+  LINUX_6_12_NPT_TDP,
+  layoutNamed("linux_6_12_shadow", { mmioCaching: false }),
+);
+
+const LINUX_6_12_EPT_TDP_NOCACHE: Profile = withoutMmioSptes(
+  LINUX_6_12_EPT_TDP,
+  layoutNamed("linux_6_12_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+);
+
 /** The kernels with a TDP MMU, as they are and with options. */
 export const TDP_KERNELS: readonly Profile[] = [
   LINUX_6_1_NPT_TDP,
-  {
-    ...LINUX_6_1_NPT_TDP,
-    name: "linux_6_1_npt_tdp_nocache",
-    summary: "as linux_6_1_npt_tdp with mmio_caching=0: no MMIO sptes, every MMIO access is a fault on nothing",
-    layout: layoutNamed("linux_6_1_shadow", { mmioCaching: false }),
-  },
+  withoutMmioSptes(LINUX_6_1_NPT_TDP, layoutNamed("linux_6_1_shadow", { mmioCaching: false })),
   {
     ...LINUX_6_1_NPT_TDP,
     name: "linux_6_1_npt_tdp_187",
@@ -88,12 +100,10 @@ export const TDP_KERNELS: readonly Profile[] = [
     cacheRule: { ...LINUX_6_1_NPT_TDP.cacheRule, addressSpace: "first" as const },
   },
   LINUX_6_1_EPT_TDP,
-  {
-    ...LINUX_6_1_EPT_TDP,
-    name: "linux_6_1_ept_tdp_nocache",
-    summary: "as linux_6_1_ept_tdp with mmio_caching=0: no MMIO sptes",
-    layout: layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
-  },
+  withoutMmioSptes(
+    LINUX_6_1_EPT_TDP,
+    layoutNamed("linux_6_1_ept", { l1tf: true, cacheBits: 44, mmioCaching: false }),
+  ),
   {
     ...LINUX_6_1_EPT_TDP,
     name: "linux_6_1_ept_tdp_nol1tf",
@@ -110,6 +120,10 @@ export const TDP_KERNELS: readonly Profile[] = [
   },
   LINUX_6_12_NPT_TDP,
   slotZap(LINUX_6_12_NPT_TDP),
+  LINUX_6_12_NPT_TDP_NOCACHE,
+  slotZap(LINUX_6_12_NPT_TDP_NOCACHE),
   LINUX_6_12_EPT_TDP,
   slotZap(LINUX_6_12_EPT_TDP),
+  LINUX_6_12_EPT_TDP_NOCACHE,
+  slotZap(LINUX_6_12_EPT_TDP_NOCACHE),
 ];
