@@ -1,6 +1,7 @@
-import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
+import { COMPLETE_MEMSLOTS, GUEST_RUNS, type Vm } from "@mmu-lab/machine";
+import { CHECK_GENERATION, LOCKLESS_WALK, needsRoot } from "@mmu-lab/paging";
 import { DeadlockError, type Protocol, type Step } from "@mmu-lab/protocol";
-import type { TraceLine } from "@mmu-lab/tracing";
+import { CHECK_MMIO_SPTE, MEMSLOTS_UPDATED, type TraceLine } from "@mmu-lab/tracing";
 import {
   actorOf,
   operationProtocol,
@@ -10,6 +11,7 @@ import {
 } from "@mmu-lab/workloads";
 import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "./comparable.ts";
 import type { EventCollector } from "./event_collector.ts";
+import { BEFORE_STAMP, isUpdatedBetween, leftForHost, seesOlder, UP_TO_STAMP } from "./look_ahead.ts";
 
 /** What the model did with an operation. */
 export interface FollowedOperation {
@@ -34,6 +36,10 @@ const FAR_AHEAD = 64;
 const PATIENCE = 1000;
 const MANY_STEPS = 20_000;
 
+/** Events that tell whether the guest runs. */
+const MOVES_GUEST: readonly string[] = ["kvm_entry", "kvm_exit"];
+const EXIT_RIP = / rip (0x[0-9a-f]+)/;
+
 /** What operations are followed with. */
 export interface Following {
   /** The model's VM. */
@@ -52,6 +58,8 @@ class Actor {
   /** Events to compare. */
   readonly events: Comparable[] = [];
   result: OperationResult | undefined;
+  /** Whether others still see the generation before that which it has told of. */
+  completesLate = false;
   readonly #following: Following;
   readonly #protocol: Protocol<OperationResult>;
   /** How many events of each name it has told of, and how many the kernel's has. */
@@ -62,6 +70,10 @@ class Actor {
   #next: Step | undefined;
   /** The step before, and the next, by their names. */
   #place = "";
+  /** Where the guest was left next for an interrupt of the host; 0 while it is not in the guest for one. */
+  #leftAt: number | undefined;
+  /** Whether the next event tells what a walk has found: then it is as late as that. */
+  #findsMmioSpte = false;
 
   constructor(following: Following, id: number, protocol: Protocol<OperationResult>) {
     this.id = id;
@@ -87,7 +99,14 @@ class Actor {
   get goesOn(): boolean {
     const { vm, telling } = this.#following;
     if (this.#next === undefined || this.#ahead !== 0 || this.waits) return false;
-    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest;
+    if (this.#next === GUEST_RUNS) return vm.vcpu(this.id).inGuest && !this.isLeftHere;
+    // The number is stored right behind the event that tells of it.
+    if (this.#next === COMPLETE_MEMSLOTS) return !this.completesLate;
+    if (this.#next === LOCKLESS_WALK && this.#findsMmioSpte) return false;
+    // An update under way is what keeps the check of an entry from telling.
+    if (this.#next === CHECK_GENERATION && !this.#findsMmioSpte && vm.memslots.some((m) => m.updateInProgress)) {
+      return true;
+    }
     return telling.get(this.#place) === false && !holdsUpOthers(vm, this.#next);
   }
 
@@ -110,6 +129,32 @@ class Actor {
   #tells(name: string): void {
     if (this.hasTold(name)) this.#ahead++;
     this.#told.set(name, (this.#told.get(name) ?? 0) + 1);
+  }
+
+  /**
+   * Looks at the recorded events from `at` on: what a walk finds, and where the guest was left next for an interrupt of
+   * the host. It has not carried out the instruction there by then.
+   */
+  looksAhead(events: readonly TraceLine[], at: number): void {
+    const { sink } = this.#following;
+    let [next, exit] = [at, at];
+    while (next < events.length && !sink.wants(events[next].name)) next++;
+    this.#findsMmioSpte = events[next]?.name === CHECK_MMIO_SPTE.name;
+    while (exit < events.length && !MOVES_GUEST.includes(events[exit].name)) exit++;
+    this.#leftAt = undefined;
+    if (exit === events.length) return;
+    if (events[exit].name === "kvm_entry") {
+      this.#leftAt = leftForHost(events, exit) ? 0 : undefined;
+    } else if (isTimingExit(events[exit])) this.#leftAt = Number(EXIT_RIP.exec(events[exit].text)?.[1] ?? 0);
+  }
+
+  /** Whether the guest, before it goes on, was left for an interrupt of the host. */
+  get isLeftHere(): boolean {
+    const { vm } = this.#following;
+    const loop = vm.guest.code?.loopRip;
+    if (this.#leftAt === undefined) return false;
+    // The loop begins with the exit for OUT, which is the last that an operation does.
+    return this.#leftAt !== loop && vm.vcpu(this.id).rip >= this.#leftAt || vm.vcpu(this.id).rip === loop;
   }
 
   /** Goes on to where another CPU could run again. It must not wait. */
@@ -162,14 +207,21 @@ export function followOrder(
   const { vm } = following;
   const actors: Actor[] = [];
   const turns = operations.map(() => 0);
-  for (const index of order.length > 0 ? order : aloneIn(operations[0].events)) {
+  for (const [position, index] of (order.length > 0 ? order : aloneIn(operations[0].events)).entries()) {
     const { operation, events } = operations[index];
     const turn = turns[index]++;
     if (turn === 0) {
       actors[index] = new Actor(following, actorOf(vm, operation, index), operationProtocol(vm, operation));
+      actors[index].looksAhead(events, 0);
     } else if (turn <= events.length) {
       const line = events[turn - 1];
-      if (!guides(following, events, turn - 1)) continue;
+      actors[index].looksAhead(events, turn);
+      actors[index].completesLate = line.name === MEMSLOTS_UPDATED.name &&
+        seesOlder(line, index, operations, order.slice(position + 1), turns);
+      const stampsLater = BEFORE_STAMP.includes(line.name) && UP_TO_STAMP.includes(events[turn]?.name) &&
+        isUpdatedBetween(index, operations, order.slice(position + 1), turns);
+      if (stampsLater) continue;
+      if (!guides(following, actors[index], events, turn - 1)) continue;
       actors[index].sees(line.name);
       while (actors[index].mayTell(line.name)) goOn(vm, actors[index], actors);
     } else {
@@ -186,14 +238,21 @@ function aloneIn(events: readonly TraceLine[]): number[] {
 }
 
 /** Whether an event tells how far its actor has come. */
-function guides({ sink }: Following, events: readonly TraceLine[], at: number): boolean {
+function guides({ sink, vm }: Following, actor: Actor, events: readonly TraceLine[], at: number): boolean {
   const { name } = events[at];
   if (!sink.wants(name)) return false;
   if (isTimingExit(events[at])) return false;
   if (name !== "kvm_entry") return true;
-  // A guest that was left for an interrupt of the host is entered again: the model's never left it.
-  for (let i = at - 1; i >= 0; i--) if (events[i].name === "kvm_exit") return !isTimingExit(events[i]);
-  return true;
+  // The model's guest begins to run as it is entered: it is not, if it was left at once.
+  if (actor.isLeftHere) return false;
+  // A guest that was left for an interrupt of the host is entered again: the model's left it only if it was asked to.
+  return !leftForHost(events, at) || actor.next === GUEST_RUNS && isAskedToLeave(vm, actor.id);
+}
+
+/** Whether a vCPU is out of the guest, or has a request that takes it out. */
+function isAskedToLeave(vm: Vm, id: number): boolean {
+  const vcpu = vm.vcpu(id);
+  return !vcpu.inGuest || vcpu.mmu.flushRequested || needsRoot(vm.mmu, vcpu.mmu);
 }
 
 /** Lets an actor go on to its end. A vCPU may try again and again what another has to finish first: then all go on by turns. */
