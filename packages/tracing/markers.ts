@@ -11,8 +11,9 @@ export interface TraceMarker {
   /**
    * A word as a number: decimal, or hexadecimal with `0x`.
    *
-   * @throws {RangeError} Naming the place, if there is no such word, or it is not a number of magnitude below 2^53: read
-   * {@linkcode words} for the value of a 64-bit access.
+   * @throws {RangeError} Naming the place, if there is no such word, or it is not an integer that a number holds exactly,
+   * as it does those of magnitude below 2^53 and addresses of pages of 64 bits: read {@linkcode words} for the value of a
+   * 64-bit access.
    */
   num(name: string): number;
 }
@@ -54,7 +55,7 @@ export function parseMarker(text: string, position: TracePosition = { line: 0 })
     num(name) {
       const word = words[name];
       const value = word !== undefined && /^(?:-?\d+|0x[0-9a-f]+)$/i.test(word) ? Number(word) : NaN;
-      if (!Number.isSafeInteger(value)) {
+      if (!Number.isSafeInteger(value) && !(Number.isInteger(value) && BigInt(word!) === BigInt(value))) {
         const { line, file } = position;
         const place = line === 0 ? "" : `, line ${line}${file === undefined ? "" : ` of ${file}`}`;
         throw new RangeError(`Cannot read '${name}' of marker ${seq} (${op})${place} as a number: got '${word}'`);

@@ -32,3 +32,9 @@ Deno.test("parseMarker() rejects a malformed marker", () => {
     );
   }
 });
+
+Deno.test("parseMarker() reads the address of any page of 64 bits, as a refused call may have it", () => {
+  const marker = parseMarker("seq=7 op=memslot_create as=0 id=5 gpa=0xfffffffffffff000 size=0xfffffffffffff001");
+  assertEquals(marker?.num("gpa"), 2 ** 64 - 4096);
+  assertThrows(() => marker?.num("size"), RangeError, "Cannot read 'size'");
+});
