@@ -1,6 +1,6 @@
 import type { World } from "@mmu-lab/explorer";
 import { hashVcpu, hashVm, type Profile, type Vcpu, Vm } from "@mmu-lab/machine";
-import type { MemoryRegion } from "@mmu-lab/memslots";
+import type { MemoryRegion, MemslotsView } from "@mmu-lab/memslots";
 import { auditBooks } from "@mmu-lab/paging";
 import { point, type Protocol, run, type StateHasher, type Step, Work } from "@mmu-lab/protocol";
 import { GuestTablesOf, PAGED_GUEST } from "./_guest_tables.ts";
@@ -54,6 +54,8 @@ class VmWorld implements World {
   readonly #monitor: Monitor;
   readonly #gfns: number[];
   readonly #endless: boolean;
+  /** The address spaces that vCPUs are ever in. */
+  readonly #spaces: readonly MemslotsView[];
   /** The frames that a page may lead to that is accessed. */
   readonly #framesOf: (page: number) => readonly number[];
 
@@ -73,6 +75,7 @@ class VmWorld implements World {
     const inSmm = scenario.vcpus.flat().some(({ smm }) => smm) ||
       scenario.prelude.some((step) => step.op === "access" && step.smm);
     if (inSmm) guestTables?.shareWithSmm();
+    this.#spaces = inSmm ? vm.memslots : [vm.memslots[0]];
     for (const step of scenario.prelude) {
       if (step.op === "access") {
         if (step.smm) vm.setSmm(step.vcpu, true);
@@ -124,7 +127,7 @@ class VmWorld implements World {
   hashActor(actor: number, hasher: StateHasher): void {
     if (actor >= this.#vm.vcpus.length) return;
     const vcpu = this.#vm.vcpu(actor);
-    hashVcpu(this.#vm, vcpu, hasher);
+    hashVcpu(this.#vm, vcpu, hasher, this.#spaces);
     this.#monitor.hashVcpu(vcpu, hasher);
   }
 
@@ -217,6 +220,7 @@ function* vcpuActor(
     monitor.accessEnds(vcpu);
     // Nothing of the access lives on: states that differ only in its history are one.
     vcpu.outcome.clear();
+    if (!endless) vcpu.goesOn();
   }
 }
 

@@ -38,9 +38,7 @@ export function* emulateInstruction(
   retry: boolean,
 ): Protocol<EmulationResult> {
   // From here on nothing counts but the instruction and whether it may be retried, whatever led here.
-  vm.execution.forget();
-  vm.execution.observe(retry ? 1 : 0);
-  if ((vm.mmu.faultRules.emulatedAddress ?? "walked") !== "walked") vm.execution.observe(address);
+  vm.execution.keepOnly(address, retry ? 1 : 0);
   vcpu.faultAddress = address;
   vm.mmu.counters.counts[Work.emulations]++;
   vm.mmu.stats.insn_emulation++;
@@ -56,6 +54,7 @@ export function* emulateInstruction(
  * (`x86_emulate_insn`).
  */
 export function* emulateAccess(vm: Vm, vcpu: Vcpu): Protocol<EmulationResult> {
+  vm.execution.keepOnly(vcpu.faultAddress);
   if (vcpu.kind !== "write") {
     if (!(yield* readOperand(vm, vcpu))) return "done";
     if (vcpu.fragmentCount > 0) return needsUserspace(vm);
@@ -172,8 +171,8 @@ function* onePage(
       vcpu.fragmentCount = 0;
       return false;
     }
-    vm.execution.observe(gpa);
   }
+  vm.execution.observe(gpa);
   if (!isKnown && !isMmio(vm, vcpu, gva, gpa, write)) {
     yield EMULATE_MEMORY;
     if (accessGuestMemory(vm, vcpu, gpa, at, length, write)) {

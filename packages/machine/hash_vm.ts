@@ -1,3 +1,4 @@
+import type { MemslotsView } from "@mmu-lab/memslots";
 import { hashMmu, hashVcpuMmu } from "@mmu-lab/paging";
 import type { StateHasher } from "@mmu-lab/protocol";
 import type { Vcpu } from "./vcpu.ts";
@@ -14,9 +15,18 @@ export function hashVm(vm: Vm, hasher: StateHasher): void {
   if (vm.shadowsGuestTables) vm.host.hashInto(hasher);
 }
 
-/** Folds the state of one vCPU into a hash, but for its number. */
-export function hashVcpu(vm: Vm, vcpu: Vcpu, hasher: StateHasher): void {
-  hashVcpuMmu(vm.mmu, vcpu.mmu, hasher);
+/**
+ * Folds the state of one vCPU into a hash, but for its number.
+ *
+ * @param spaces The address spaces that it may ever be in; all unless told.
+ */
+export function hashVcpu(
+  vm: Vm,
+  vcpu: Vcpu,
+  hasher: StateHasher,
+  spaces: readonly MemslotsView[] = vm.memslots,
+): void {
+  hashVcpuMmu(vm.mmu, vcpu.mmu, hasher, spaces);
   hasher.add(vm.srcu.sideOf(vcpu.index));
   hasher.add(vcpu.inGuest ? 1 : 0).add(vcpu.rip).add(vcpu.emulated ? 1 : 0).add(vcpu.readCompleted ? 1 : 0);
   hasher.add(vcpu.fragmentCount).add(vcpu.lastRetryRip).add(vcpu.lastRetryAddress);

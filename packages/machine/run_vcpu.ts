@@ -3,7 +3,6 @@ import {
   changeRoot,
   FETCH_PAGES,
   flushIfAsked,
-  type GuestExit,
   highWord,
   leaveL2,
   linearAddress,
@@ -87,7 +86,6 @@ function* execute(vm: Vm, vcpu: Vcpu, rip: number, attempt: Attempt): Protocol<b
     leaveGuest(vm, vcpu);
     yield vm.srcu.readLock;
     const result = yield* vm.backend.handleExit(mmu, vcpu.mmu);
-    forgetExit(vcpu.mmu.exit);
     yield vm.srcu.readUnlock;
     if (yield* faulted(vm, vcpu)) return false;
     if (result < 0) throw new Error(`Cannot run vCPU ${vcpu.index}: KVM_RUN fails with ${result}`);
@@ -152,14 +150,6 @@ function* faulted(vm: Vm, vcpu: Vcpu): Protocol<boolean> {
     yield* leaveL2(vm.mmu, vcpu.mmu);
   }
   return true;
-}
-
-/** Nobody looks at an exit again that is handled: states that differ only in it are one. */
-function forgetExit(exit: GuestExit): void {
-  exit.reason = 0;
-  exit.info1 = 0;
-  exit.info2 = 0;
-  exit.gpa = 0;
 }
 
 /** User space serves the fragments of an MMIO access one `KVM_RUN` at a time (`complete_emulated_mmio`, 3.11). */

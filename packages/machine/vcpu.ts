@@ -132,6 +132,12 @@ export class Vcpu {
     this.emulatorWalk = emulatorWalk;
   }
 
+  /** The guest goes on, and never executes the same instruction again: that it was sent back to it matters no more. */
+  goesOn(): void {
+    this.lastRetryRip = 0;
+    this.lastRetryAddress = 0;
+  }
+
   /** Puts what the instruction stores into the write buffer: its operand, or the sum of that and what it read. */
   prepareWrite(): void {
     const { writeBuffer, operand, size } = this;

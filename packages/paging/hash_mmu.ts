@@ -1,3 +1,4 @@
+import type { MemslotsView } from "@mmu-lab/memslots";
 import { StateHasher } from "@mmu-lab/protocol";
 import type { Mmu } from "./mmu.ts";
 import type { NestedState } from "./nested/nested_state.ts";
@@ -33,12 +34,17 @@ export function hashMmu(mmu: Mmu, hasher: StateHasher): void {
 
 /**
  * Folds the MMU state of one vCPU into a hash, but for its number. What it will not look at again is left out: its last
- * walk, and translations that it is about to flush.
+ * walk, translations that it is about to flush, an MMIO page that it remembers from before the last memslot update.
+ *
+ * @param spaces The address spaces that it may ever be in; all unless told.
  */
-export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void {
-  hasher.add(vcpu.asId).add(
-    (vcpu.flushRequested ? 1 : 0) + (vcpu.reloadRequested ? 2 : 0) + (vcpu.syncRequested ? 4 : 0),
-  );
+export function hashVcpuMmu(
+  mmu: Mmu,
+  vcpu: VcpuMmu,
+  hasher: StateHasher,
+  spaces: readonly MemslotsView[] = mmu.memslots,
+): void {
+  hasher.add(vcpu.asId).add((vcpu.reloadRequested ? 1 : 0) + (vcpu.syncRequested ? 2 : 0));
   if (vcpu.root !== PAE_ROOTS) addIdentity(mmu, vcpu.root, hasher);
   else for (const root of vcpu.shadow!.paeRoots) addIdentity(mmu, root, hasher);
   for (const { page, lo, hi } of vcpu.shadow?.previousRoots ?? []) {
@@ -47,10 +53,16 @@ export function hashVcpuMmu(mmu: Mmu, vcpu: VcpuMmu, hasher: StateHasher): void 
   }
   vcpu.shadow?.hashInto(hasher);
   if (vcpu.nested !== undefined) hashNested(mmu, vcpu.nested, hasher);
-  vcpu.cache.hashInto(hasher);
-  if (!vcpu.flushRequested) vcpu.tlb.hashInto(hasher);
+  vcpu.cache.hashInto(hasher, spaces);
+  // A TLB that is flushed before the guest runs on is as good as an empty one.
+  if (!vcpu.flushRequested && !getsNewRoot(mmu, vcpu)) vcpu.tlb.hashInto(hasher);
   const { reason, info1, info2, gpa } = vcpu.exit;
   hasher.add(reason).add(info1).add(info2).add(gpa);
+}
+
+/** Whether the vCPU takes a new root before its guest runs on, whatever happens. */
+function getsNewRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
+  return vcpu.root === NO_PAGE || (vcpu.reloadRequested && mmu.pageRules.validGeneration === "counted");
 }
 
 function hashNested(mmu: Mmu, nested: NestedState, hasher: StateHasher): void {

@@ -68,6 +68,16 @@ export class VcpuMmu {
     this.cache = new MmioCache(cacheRule);
   }
 
+  /** Nobody looks at the last exit again: states that differ only in it are one. */
+  forgetExit(): void {
+    const { exit, shadow } = this;
+    exit.reason = 0;
+    exit.info1 = 0;
+    exit.info2 = 0;
+    exit.gpa = 0;
+    if (shadow !== undefined) shadow.exitErrorCode = 0;
+  }
+
   /** Whether it runs L2, so that addresses that fault are guest-physical ones of L2 (`mmu_is_nested`). */
   get inL2(): boolean {
     return this.nested !== undefined && this.nested.active;

@@ -47,6 +47,18 @@ export class Execution {
   }
 
   /**
+   * Says that the running actor, and whoever called it, needs nothing of what it has observed but these two numbers.
+   *
+   * @param other 0 if one number is all.
+   */
+  keepOnly(value: number, other: number = 0): void {
+    const seen = this.#seen?.[this.actor];
+    if (seen === undefined) return;
+    seen.reset();
+    seen.add(value).add(other);
+  }
+
+  /**
    * Says that the running actor begins a loop anew: what it has observed since `digest` is in no local variable any more.
    *
    * @param digest What {@linkcode Execution.observed} gave for it before the loop.

@@ -50,3 +50,19 @@ Deno.test("Execution.beginAnew() forgets what a loop has observed, and nothing b
   execution.observe(2);
   assertNotEquals(execution.observed(0), loop(0));
 });
+
+Deno.test("Execution.keepOnly() forgets all but two numbers", () => {
+  const execution = new Execution();
+  execution.keepOnly(1, 2);
+  assertEquals(execution.observed(0), 0);
+  execution.keepObservations(1);
+  const kept = (first: number, ...rest: [number?]) => {
+    execution.observe(first * 7);
+    execution.keepOnly(first, ...rest);
+    return execution.observed(0);
+  };
+  assertEquals(kept(1, 2), kept(1, 2));
+  assertEquals(kept(1), kept(1, 0));
+  assertNotEquals(kept(1, 2), kept(1));
+  assertNotEquals(kept(1, 2), kept(2, 1));
+});

@@ -49,6 +49,8 @@ export function* handleEptViolation(mmu: Mmu, vcpu: VcpuMmu, rule: ErrorCodeRule
 export function* handleEptMisconfig(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
   const { gpa, reason } = vcpu.exit;
   if (mmu.faultRules.misconfigurationIsFault) return yield* mmuPageFault(mmu, vcpu, gpa, PFERR_RSVD);
+  vcpu.forgetExit();
+  mmu.execution.keepOnly(gpa);
   const fault = yield* handleMmioPageFault(mmu, vcpu, gpa);
   if (fault === MmioFault.BUG) throw new UnknownExitError(reason, gpa);
   let result = 1;

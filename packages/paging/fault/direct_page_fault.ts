@@ -27,7 +27,6 @@ export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, error
   const gfn = Math.floor(address / 4096);
   yield LOOK_UP_SLOT;
   let slot: Memslot | undefined = mmu.slotOf(vcpu, gfn);
-  mmu.observeSlot(slot);
   if ((errorCode & PFERR_RSVD) === 0) {
     const fast = fastDirectFault(mmu, vcpu, address, errorCode, slot);
     if (fast !== RetPf.INVALID) return fast;
@@ -35,9 +34,13 @@ export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, error
   mmu.counters.counts[Work.slowFaults]++;
   if (slot?.invalid) {
     if (mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
+    // From here on a slot that goes is none.
     slot = undefined;
   }
   const write = (errorCode & PFERR_WRITE) !== 0;
+  // How a page was missed only counts for writes.
+  mmu.execution.keepOnly(address, write ? errorCode : 0);
+  mmu.observeSlot(slot);
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(vcpu.shadow === undefined ? 0 : address, gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));

@@ -23,8 +23,8 @@ export function* doPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode
     if (mmio === MmioFault.EMULATE) return yield* emulate(mmu, vcpu, address, false);
     if (mmio !== MmioFault.INVALID) return 1;
   }
-  // From here on nothing counts but address and error code, which are those of the last exit.
-  mmu.execution.forget();
+  // The stale MMIO spte, if one led here, is in no local variable any more.
+  mmu.execution.keepOnly(address, errorCode);
   mmu.stats.pf_taken++;
   const { fullErrorCode: full, tellsWriteProtected } = mmu.faultRules;
   const code = full ? errorCode : errorCode >>> 0;
@@ -41,6 +41,8 @@ export function* doPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode
   const present = PFERR_WRITE | PFERR_PRESENT;
   const forTable = (errorCode & present) === present && Math.floor(errorCode / PFERR_GUEST_PAGE) % 2 === 1;
   if (forTable && !shadowsTables(vcpu)) return 1;
+  // However it came to be emulated.
+  mmu.execution.keepOnly(address);
   yield CHECK_MMIO_CACHE;
   return yield* emulate(mmu, vcpu, address, !matchesMmioCache(mmu, vcpu, address));
 }

@@ -19,8 +19,8 @@ import type { VcpuMmu } from "../vcpu_mmu.ts";
  */
 export function* mmuPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<number> {
   const { trace } = mmu;
-  // From here on nothing counts but address and error code, which are those of the last exit.
-  mmu.execution.forget();
+  vcpu.forgetExit();
+  mmu.execution.keepOnly(address, errorCode);
   if (trace.on) trace.emit(MMU_PAGE_FAULT, vcpu.index, address, highWord(address), errorCode);
   const result = mmu.faultRules.handler === "by-mode"
     ? yield* faultAndEmulate(mmu, vcpu, address, errorCode)
@@ -35,6 +35,8 @@ function* faultAndEmulate(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: n
     : yield* tdpPageFault(mmu, vcpu, address, errorCode >>> 0);
   if (fault < 0) return fault;
   if (fault === 0) return 1;
+  // However it came to be emulated.
+  mmu.execution.keepOnly(address);
   yield CHECK_MMIO_CACHE;
   const retry = !matchesMmioCache(mmu, vcpu, address);
   const emulated = yield* mmu.emulator.emulate(vcpu, address, retry);

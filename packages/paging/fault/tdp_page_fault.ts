@@ -36,6 +36,8 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   const write = (errorCode & PFERR_WRITE) !== 0;
   if (writesUpperTable(mmu, vcpu, gfn, errorCode)) return 1;
 
+  // The stale MMIO spte, if one led here, is in no local variable any more, and how a page was missed only counts for writes.
+  mmu.execution.keepOnly(gpa, write ? errorCode : 0);
   yield LOOK_UP_SLOT;
   const levelSlot = mmu.slotOf(vcpu, gfn);
   const forceSmall = levelSlot === undefined || levelSlot.invalid || levelSlot.dirtyBitmap !== null;
@@ -53,10 +55,12 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
 
   mmu.counters.counts[Work.slowFaults]++;
   yield LOOK_UP_SLOT;
-  const slot = mmu.slotOf(vcpu, mapping.gfn);
+  const found = mmu.slotOf(vcpu, mapping.gfn);
+  if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
+  // From here on a slot that goes is none.
+  const slot = found?.invalid ? undefined : found;
   mmu.observeSlot(slot);
-  if (slot?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
-  if (slot === undefined || slot.invalid) {
+  if (slot === undefined) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(vcpu.shadow === undefined ? 0 : gpa, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));
     // kvm_handle_noslot_fault (6.1): without MMIO sptes the access is emulated, each time anew.

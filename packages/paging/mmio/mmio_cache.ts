@@ -74,9 +74,23 @@ export class MmioCache {
     return this.gva !== 0 && this.gva === Math.floor(gva / 4096) * 4096 && this.#isCurrent(view);
   }
 
-  /** Folds what is remembered into a hash. */
-  hashInto(hasher: StateHasher): void {
-    hasher.add(this.gva).add(this.gfn).add(this.access).add(this.generation).add(this.#inFlux ? 1 : 0);
+  /**
+   * Folds what is remembered into a hash, unless it matches never again.
+   *
+   * @param spaces The address spaces that the vCPU may ever be in, as they are.
+   */
+  hashInto(hasher: StateHasher, spaces: readonly MemslotsView[]): void {
+    if (!this.#mayMatch(spaces)) hasher.add(-1);
+    else hasher.add(this.gva).add(this.gfn).add(this.access).add(this.generation).add(this.#inFlux ? 1 : 0);
+  }
+
+  /** Generations only grow: what was remembered before the current one of each address space is dead. */
+  #mayMatch(spaces: readonly MemslotsView[]): boolean {
+    if (this.gva === 0 && this.gfn === 0) return false;
+    if (this.#rule.generation === "none") return true;
+    return spaces.some(({ generation, updateInProgress }) =>
+      this.generation > generation || (this.generation === generation && this.#inFlux >= updateInProgress)
+    );
   }
 
   #isCurrent(view: MemslotsView): boolean {

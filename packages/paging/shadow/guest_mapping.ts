@@ -7,6 +7,7 @@ import { pagesPerEntry } from "@mmu-lab/memslots";
 import { ACC_EXEC, ACC_USER, ACC_WRITE } from "@mmu-lab/spte-encoding";
 import { type GuestWalker, Place } from "../guest/guest_walker.ts";
 import type { Mmu } from "../mmu.ts";
+import { PFERR_USER, PFERR_WRITE } from "../fault/pferr.ts";
 import type { ShadowContext } from "./shadow_context.ts";
 
 /** Whether a large page maps a table that its own address is translated by (`FNAME(is_self_change_mapping)`). */
@@ -31,8 +32,12 @@ export function accessWithoutWp({ walker, paging }: ShadowContext, write: boolea
   return (access | ACC_WRITE) & ~ACC_USER & ~(paging.cr4Smep === true ? ACC_EXEC : 0);
 }
 
-/** What a walk leaves behind is kept until the mapping is made. */
-export function observeWalk(mmu: Mmu, walker: GuestWalker): void {
+/**
+ * What a walk leaves behind is kept until the mapping is made, with the address and who asked for what. What else the error
+ * code says is not.
+ */
+export function observeWalk(mmu: Mmu, walker: GuestWalker, address: number, errorCode: number): void {
+  mmu.execution.keepOnly(address, errorCode & (PFERR_WRITE | PFERR_USER));
   mmu.execution.observe(walker.gfn);
   mmu.execution.observe(walker.pteAccess);
   for (let level = walker.level; level <= walker.maxLevel + 1; level++) {

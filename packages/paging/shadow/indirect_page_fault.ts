@@ -34,7 +34,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
     yield* injectPageFault(mmu, vcpu);
     return RetPf.RETRY;
   }
-  if (mmu.execution.keepsObservations) observeWalk(mmu, walker);
+  if (mmu.execution.keepsObservations) observeWalk(mmu, walker, gva, errorCode);
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
   yield LOOK_UP_SLOT;

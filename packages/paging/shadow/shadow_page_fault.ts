@@ -28,18 +28,18 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   if ((errorCode & PFERR_RSVD) !== 0) {
     const result = yield* handleMmioPageFault(mmu, vcpu, gva);
     if (result !== MmioFault.INVALID) return result;
-    // The stale entry that led here is in no local variable any more.
-    mmu.execution.forget();
   }
   const context = contextOf(vcpu);
   const { walker } = context;
-  yield WALK_GUEST_TABLES;
   const asked = mmu.shadowRules.reservedBit === "told" ? errorCode : errorCode & ~PFERR_RSVD;
+  // The stale MMIO spte, if one led here, is in no local variable any more.
+  mmu.execution.keepOnly(gva, errorCode);
+  yield WALK_GUEST_TABLES;
   if (!walkAddr(context.walk, walker, gva | 0, highWord(gva), asked)) {
     yield* injectPageFault(mmu, vcpu);
     return 0;
   }
-  if (mmu.execution.keepsObservations) observeWalk(mmu, walker);
+  if (mmu.execution.keepsObservations) observeWalk(mmu, walker, gva, errorCode);
   const write = (errorCode & PFERR_WRITE) !== 0;
   const user = (errorCode & PFERR_USER) !== 0;
   if (writesUpperTable(mmu, vcpu, walker.gfn, errorCode & ~PFERR_RSVD)) {
