@@ -110,8 +110,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "invalid-slot-mapped",
     file: "packages/paging/fault/tdp_page_fault.ts",
-    find: "if (slot === undefined || slot.invalid) {",
-    replace: "if (slot === undefined) {",
+    find: "const slot = found?.invalid ? undefined : found;",
+    replace: "const slot = found;",
     what: "A slot that is marked KVM_MEMSLOT_INVALID is mapped as RAM.",
     caughtBy: ["packages/machine/set_memory_region_test.ts"],
   },
