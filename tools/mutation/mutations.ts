@@ -93,9 +93,9 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "mark-keeps-exec",
-    file: "packages/paging/mmio/mmio_spte.ts",
-    find: "const stored = access & WRITE_USER;",
-    replace: "const stored = access;",
+    file: "packages/spte-encoding/mmio_layout.ts",
+    find: "(access & this.accessMask) |",
+    replace: "access |",
     what: "mark_mmio_spte stores the exec bit too.",
     caughtBy: [GOLDEN],
   },

@@ -14,7 +14,7 @@ import type { PageId } from "../pages/page_pool.ts";
 import { sptepOf } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 
-/** The bits of an access that an MMIO spte may store: write 2, user 4 (`mark_mmio_spte` drops exec). */
+/** The bits of an access that an MMIO spte may store, and that the tracepoint shows: write 2, user 4. */
 const WRITE_USER = 6;
 /** A local constant, for V8 reads an imported object from its module again at each use. */
 const MARKED = Work.mmioSptesMarked;
@@ -31,9 +31,8 @@ export function makeMmioSpte(mmu: Mmu, vcpu: VcpuMmu, gfn: Gfn, access: number, 
   const { layout, trace } = mmu;
   if (trace.on) trace.emit(MAKE_MMIO_SPTE, vcpu.index, gfn, access);
   const generation = mmu.strategy.stamp(mmu.slotsOf(vcpu), gfn);
-  const stored = access & WRITE_USER;
-  into.lo = layout.encodeLo(gfn, stored, generation);
-  into.hi = layout.encodeHi(gfn, stored, generation);
+  into.lo = layout.encodeLo(gfn, access, generation);
+  into.hi = layout.encodeHi(gfn, access, generation);
   if (trace.on) trace.emit(MAKE_MMIO_SPTE_RET, vcpu.index, into.lo, into.hi);
 }
 
