@@ -1,7 +1,7 @@
 import { type Profile, PROFILES } from "@mmu-lab/machine";
 import type { Era } from "@mmu-lab/tracing";
 import type { Recording, RecordingHeader } from "@mmu-lab/workloads";
-import type { Conformance } from "./comparison.ts";
+import type { Conformance } from "./conformance.ts";
 import { conformRecording } from "./conform_recording.ts";
 import { type RecordedKernel, recordedKernel } from "./recorded_kernel.ts";
 

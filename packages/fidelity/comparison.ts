@@ -1,66 +1,16 @@
 import type { Profile, Vm } from "@mmu-lab/machine";
-import type { KvmStats } from "@mmu-lab/paging";
 import { DeadlockError } from "@mmu-lab/protocol";
 import type { Era, TraceEvent } from "@mmu-lab/tracing";
 import { type OperationResult, type RecordedOperation, type RecordedStretch, runOperation } from "@mmu-lab/workloads";
 import { ModelVm } from "./_model_vm.ts";
 import { align } from "./align.ts";
 import { type Comparable, comparableFromLine, comparableFromRecord } from "./comparable.ts";
-import { followOrder, GUIDES, type TellingSteps } from "./follow_order.ts";
+import { type Conformance, type EventPair, MAX_MISMATCHES, type Mismatch, RECENT_EVENTS } from "./conformance.ts";
+import type { Difference, Placements, TellingSteps } from "./overlap/act.ts";
+import { followOrder, GUIDES } from "./overlap/follow_order.ts";
 import { type Level, levelOfEvent, LEVELS } from "./levels.ts";
 import { modelOutcome, showOutcome } from "./outcome.ts";
 import type { FrameRenaming } from "./frame_renaming.ts";
-
-/** How much agrees at one level. */
-export interface LevelScore {
-  /** Outcomes and events that agree. */
-  readonly matched: number;
-  /** All of them: those of the recording, and those that the model has alone. */
-  readonly total: number;
-}
-
-/** An event of the kernel beside the model's, as text; `nothing` where one of them has none. */
-export interface EventPair {
-  /** What the kernel did. */
-  readonly kernel: string;
-  /** What the model did. */
-  readonly model: string;
-}
-
-/** A place where kernel and model differ. */
-export interface Mismatch extends EventPair {
-  /** The lowest level that sees it. */
-  readonly level: Level;
-  /** The operation, as the recorder numbers it. */
-  readonly seq: number;
-  /** The operation, for people. */
-  readonly operation: string;
-  /** The line of the recording where it shows. */
-  readonly line: number;
-  /** What came before it and was compared, at most {@linkcode RECENT_EVENTS}, latest last. */
-  readonly recent: readonly EventPair[];
-}
-
-/** What came of holding the model against a recording. */
-export interface Conformance {
-  /** Name of the profile that the model was. */
-  readonly profile: string;
-  /** The score of each level that was asked for; a level includes those below it. */
-  readonly levels: Readonly<Partial<Record<Level, LevelScore>>>;
-  /**
-   * KVM's own statistics as the model counts them, when the VM is about to be destroyed or the recording ends; of the last
-   * VM, if there are several.
-   */
-  readonly statistics: Readonly<KvmStats>;
-  /** Every difference at those levels, in order, at most {@linkcode MAX_MISMATCHES}. */
-  readonly mismatches: readonly Mismatch[];
-}
-
-/** How many differences are kept; all are counted. */
-export const MAX_MISMATCHES: number = 100;
-
-/** How many earlier events are kept with a difference. */
-export const RECENT_EVENTS: number = 8;
 
 /** What a {@linkcode Comparison} compares, and how closely. */
 export interface ComparisonOptions {
@@ -78,6 +28,10 @@ export interface ComparisonOptions {
   readonly file?: string;
   /** What is known of steps, for operations that overlap; more is learnt. Nothing unless told. */
   readonly telling?: TellingSteps;
+  /** Acts of operations that overlap that happen elsewhere than the rules would have them; none unless told. */
+  readonly placements?: Placements;
+  /** Is told of each operation, of those that overlap, that differs. What it throws ends the comparison. */
+  readonly onDifference?: (difference: Difference) => void;
 }
 
 /**
@@ -95,6 +49,9 @@ export class Comparison {
   /** The last events that were compared, in a ring. */
   readonly #recent: [kernel: Comparable | undefined, model: Comparable | undefined][] = [];
   readonly #telling: TellingSteps;
+  /** Of the operation that is compared: the line of the last event that agreed, before the first that did not. */
+  #agreedTo = 0;
+  #differs = false;
   /** Whether operations overlapped so far. */
   overlaps = false;
   #compared = 0;
@@ -157,11 +114,13 @@ export class Comparison {
   #follow(model: ModelVm, stretch: RecordedStretch): void {
     const { sink, context, vm } = model;
     this.overlaps = true;
-    const telling = this.#telling;
+    const [telling, { placements, onDifference }] = [this.#telling, this.#options];
+    const following = { vm, sink, context, telling, ...(placements === undefined ? {} : { placements }) };
     sink.clear(({ name }) => levelOfEvent(name) !== undefined || GUIDES.includes(name));
     try {
-      followOrder({ vm, sink, context, telling }, stretch, (index, { result, events }) => {
+      followOrder(following, stretch, (index, { result, events }, acts) => {
         this.#judge(model, stretch.operations[index], result, events);
+        if (this.#differs) onDifference?.({ stretch, operation: index, line: this.#agreedTo, acts });
       });
     } catch (error) {
       if (!(error instanceof DeadlockError)) throw error;
@@ -186,7 +145,10 @@ export class Comparison {
       const event = comparableFromLine(line, context);
       if (event !== undefined && event.level <= level) theirs.push(event);
     }
+    this.#agreedTo = recorded.startLine;
+    this.#differs = false;
     this.#compareEvents(model, recorded, theirs, events.filter((event) => event.level <= level));
+    this.#differs ||= kernel !== ours;
   }
 
   #compareEvents({ renaming }: ModelVm, recorded: RecordedOperation, kernel: Comparable[], model: Comparable[]): void {
@@ -198,6 +160,7 @@ export class Comparison {
         this.#differ(recorded, gap);
         this.#score(theirs.level, true);
         this.#remember(theirs, ours);
+        if (!this.#differs) this.#agreedTo = theirs.line!;
         continue;
       }
       if (theirs !== undefined) gap.kernel.push(theirs);
@@ -208,6 +171,7 @@ export class Comparison {
 
   /** Events between two that agree, which each of the two has alone: each counts, and they are shown side by side. */
   #differ(recorded: RecordedOperation, { kernel, model }: { kernel: Comparable[]; model: Comparable[] }): void {
+    this.#differs ||= kernel.length > 0 || model.length > 0;
     for (let i = 0; i < kernel.length || i < model.length; i++) {
       const [theirs, ours] = [kernel[i], model[i]];
       const levels = [theirs, ours].filter((event) => event !== undefined).map(({ level }) => level);

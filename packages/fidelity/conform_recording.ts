@@ -1,9 +1,10 @@
 import type { Profile } from "@mmu-lab/machine";
 import type { Era } from "@mmu-lab/tracing";
 import type { Recording } from "@mmu-lab/workloads";
-import { Comparison, type Conformance } from "./comparison.ts";
-import type { TellingSteps } from "./follow_order.ts";
+import { Comparison } from "./comparison.ts";
+import type { Conformance } from "./conformance.ts";
 import { DEFAULT_LEVEL, type Level } from "./levels.ts";
+import { explainOrder } from "./overlap/explain_order.ts";
 import { recordedKernel } from "./recorded_kernel.ts";
 
 /** Options of {@linkcode conformRecording}. */
@@ -30,13 +31,10 @@ export function conformRecording(recording: Recording, options: ConformOptions):
   const seen = recordedKernel(recording);
   const { prefixed, hidden } = seen.signs;
   const { level = DEFAULT_LEVEL, era = seen.era ?? "3.11" } = options;
-  const telling: TellingSteps = new Map();
-  const compare = () => {
-    const comparison = new Comparison({ ...options, level, era, prefixed, hidden, telling });
-    for (const stretch of recording.stretches) comparison.push(stretch);
-    return comparison;
-  };
-  const first = compare();
-  // What overlaps is followed better once it is known which steps tell of events.
-  return first.overlaps && first.result().mismatches.length > 0 ? compare().result() : first.result();
+  const how = { ...options, level, era, prefixed, hidden, telling: new Map() };
+  const comparison = new Comparison(how);
+  for (const stretch of recording.stretches) comparison.push(stretch);
+  const conformance = comparison.result();
+  if (!comparison.overlaps || conformance.mismatches.length === 0) return conformance;
+  return explainOrder(recording.stretches, how).result();
 }

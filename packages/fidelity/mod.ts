@@ -19,8 +19,11 @@
  * @module
  */
 export * from "./levels.ts";
+export * from "./conformance.ts";
 export * from "./comparison.ts";
-export * from "./follow_order.ts";
+export * from "./overlap/act.ts";
+export * from "./overlap/follow_order.ts";
+export * from "./overlap/explain_order.ts";
 export * from "./conform_recording.ts";
 export * from "./conform_trace.ts";
 export * from "./choose_profile.ts";

@@ -4,6 +4,7 @@ import {
   DEFAULT_LEVEL,
   type Level,
   LEVELS,
+  type OnExplained,
   type StatisticsScore,
   type TraceConformance,
 } from "@mmu-lab/fidelity";
@@ -38,6 +39,8 @@ export const conformCommand: Command = {
     "auto goes by what the recording shows; where two kernels look alike, by the release in meta/uname.txt or",
     "meta/version.txt beside it, or in the names of its folders, such as linux-3.13/npt.",
     "Frames and host pointers are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
+    "Where operations overlap, the model conforms if it does what is recorded in some order of its acts that the events of",
+    "each thread allow. Such an order is looked for, which takes seconds; in traces of up to 250,000 lines.",
     "Where NAME.stats.txt lies beside NAME.trace.txt(.gz), KVM's own statistics are compared too, those that the model has.",
     "",
     "Exit code 2 if a file cannot be used, else 1 if a level that was asked for has a mismatch. A file that cannot be used",
@@ -62,7 +65,9 @@ export const conformCommand: Command = {
     await withProgress(io, async (progress) => {
       for (const [i, file] of args.operands.entries()) {
         progress.update("Conforming", i, args.operands.length);
-        files.push(await conformFile(file, options, io));
+        const onExplained = (line: number, last: number) =>
+          progress.update(`Looking for the order of what overlaps in ${file}`, line, last);
+        files.push(await conformFile(file, { ...options, onExplained }, io));
       }
     });
     const seconds = (performance.now() - start) / 1000;
@@ -99,7 +104,7 @@ function levelOf(args: CommandArgs): Level {
 /** Whatever happens with one file, the others are compared. */
 async function conformFile(
   file: string,
-  options: { readonly profile?: Profile; readonly level: Level },
+  options: { readonly profile?: Profile; readonly level: Level; readonly onExplained: OnExplained },
   io: Io,
 ): Promise<ConformedFile> {
   try {

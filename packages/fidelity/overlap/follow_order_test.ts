@@ -1,8 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { PROFILES } from "@mmu-lab/machine";
 import { parseTraceText } from "@mmu-lab/tracing";
 import { type RecordedStretch, RecordingReader, runOperation, vmForScenario } from "@mmu-lab/workloads";
-import { EventCollector } from "./event_collector.ts";
+import { EventCollector } from "../event_collector.ts";
+import { MisplacedActError } from "./act.ts";
 import { followOrder } from "./follow_order.ts";
 
 const BEGIN = [
@@ -25,8 +26,8 @@ function stretches(lines: readonly string[]): RecordedStretch[] {
   return [...parseTraceText(text)].map((line) => reader.push(line)).filter((stretch) => stretch !== undefined);
 }
 
-/** Carries out what comes behind {@linkcode BEGIN}; the model's events by operation. */
-function follow(lines: readonly string[]): string[][] {
+/** Carries out what comes behind {@linkcode BEGIN}; the model's events by operation. Acts of the first may be placed. */
+function follow(lines: readonly string[], turns: Readonly<Record<number, number>> = {}): string[][] {
   const all = stretches(lines);
   const sink = new EventCollector();
   const profile = PROFILES["linux_6_1_npt_tdp"];
@@ -37,7 +38,9 @@ function follow(lines: readonly string[]): string[][] {
   const told: string[][] = [];
   for (const stretch of all.slice(3)) {
     sink.clear(() => true);
-    followOrder({ vm, sink, context, telling: new Map() }, stretch, (index, { events }) => {
+    const placed = new Map(Object.entries(turns).map(([act, turn]) => [Number(act), turn]));
+    const placements = new Map([[stretch.operations[0].startLine, placed]]);
+    followOrder({ vm, sink, context, telling: new Map(), placements }, stretch, (index, { events }) => {
       told[index] = events.filter(({ level }) => level <= 2).map(({ name }) => name);
     });
   }
@@ -83,4 +86,22 @@ Deno.test("followOrder() lets others go on where a vCPU would try again for ever
   assertEquals(told[0].at(-1), "set_memory_region_ret");
   assertEquals(told[1].at(-1), "kvm_userspace_exit");
   assertEquals(told[1].length > 1000, true, `${told[1].length} events`);
+});
+
+Deno.test("followOrder() lets an act happen in the turn in which it is placed, earlier or later than else", () => {
+  const FAULT = "8 mmu_page_fault: (kvm_mmu_page_fault+0x0/0x980 [kvm]) addr=0xd0000000 error_code=0x10000000c";
+  // Turns 0 to 5; nothing tells whether the fault looks its slot up before the update or after it.
+  const lines = [READ, CREATE, FAULT, UPDATED, CREATE_DONE, READ_DONE];
+  assertEquals(
+    follow(lines)[0].includes("make_mmio_spte"),
+    false,
+    "as late as can be, while nothing is known of steps",
+  );
+  assertEquals(follow(lines, { 8: 3 })[0].includes("make_mmio_spte"), true);
+  assertEquals(follow(lines, { 8: 4 })[0].includes("make_mmio_spte"), false);
+});
+
+Deno.test("followOrder() refuses to place an act behind an event that shows that it had happened", () => {
+  const lines = [READ, CREATE, MADE, UPDATED, CREATE_DONE, READ_DONE];
+  assertThrows(() => follow(lines, { 2: 4 }), MisplacedActError, "Cannot place act 2 in turn 4");
 });
