@@ -4,6 +4,7 @@ import {
   DEFAULT_LEVEL,
   type Level,
   LEVELS,
+  LINES_TO_EXPLAIN,
   type OnExplained,
   type StatisticsScore,
   type TraceConformance,
@@ -40,7 +41,9 @@ export const conformCommand: Command = {
     "meta/version.txt beside it, or in the names of its folders, such as linux-3.13/npt.",
     "Frames and host pointers are renamed by a bijection, never ignored. Exits for interrupts of the host are left out.",
     "Where operations overlap, the model conforms if it does what is recorded in some order of its acts that the events of",
-    "each thread allow. Such an order is looked for, which takes seconds; in traces of up to 250,000 lines.",
+    `each thread allow. Such an order is looked for, which takes seconds; in traces of up to ${
+      formatNumber(LINES_TO_EXPLAIN)
+    } lines.`,
     "Where NAME.stats.txt lies beside NAME.trace.txt(.gz), KVM's own statistics are compared too, those that the model has.",
     "",
     "Exit code 2 if a file cannot be used, else 1 if a level that was asked for has a mismatch. A file that cannot be used",
