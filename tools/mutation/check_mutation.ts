@@ -141,5 +141,5 @@ function describeCatch(file: string, run: TestRun): NonNullable<MutationResult["
 export function kindOf(file: string): CatcherKind {
   if (/^packages\/(checker|explorer)\b/.test(file)) return "explorer";
   if (/^packages\/(machine|invalidation)\/(differential|conformance|shadow)_test\.ts$/.test(file)) return "oracle";
-  return /^packages\/fidelity\b/.test(file) ? "golden" : "unit";
+  return /^packages\/fidelity\/[a-z_]+\.ts$/.test(file) ? "golden" : "unit";
 }

@@ -846,4 +846,37 @@ export const MUTATIONS: readonly Mutation[] = [
     what: "After an emulated access the guest does not fetch the next instruction.",
     caughtBy: [GOLDEN],
   },
+  // What is told apart, and what is looked for.
+  {
+    id: "states-alike-in-cache",
+    file: "packages/paging/mmio/mmio_cache.ts",
+    find: "if (this.gva === 0 && this.gfn === 0) return false;",
+    replace: "if (this.gfn >= 0) return false;",
+    what: "States are not told apart by what a vCPU's MMIO cache holds.",
+    caughtBy: ["packages/paging/hash_mmu_test.ts", EXPLORER],
+  },
+  {
+    id: "states-alike-in-tlb",
+    file: "packages/paging/hash_mmu.ts",
+    find: "if (!vcpu.flushRequested && !getsNewRoot(mmu, vcpu)) vcpu.tlb",
+    replace: "if (mmu.warnings.length > 0) vcpu.tlb",
+    what: "States are not told apart by what TLBs hold.",
+    caughtBy: ["packages/paging/hash_mmu_test.ts", EXPLORER],
+  },
+  {
+    id: "act-behind-its-event",
+    file: "packages/fidelity/overlap/followed_actor.ts",
+    find: "if (this.#owed[0] < turn) throw",
+    replace: "if (this.#owed[0] < 0) throw",
+    what: "An act may be placed behind an event that shows that it had happened.",
+    caughtBy: ["packages/fidelity/overlap/follow_order_test.ts"],
+  },
+  {
+    id: "moves-one-way",
+    file: "packages/fidelity/overlap/moves.ts",
+    find: "if (j < i) {",
+    replace: "if (j > i) {",
+    what: "Acts are never moved later to explain a recording.",
+    caughtBy: ["packages/fidelity/overlap/moves_test.ts"],
+  },
 ];

@@ -43,6 +43,7 @@ Deno.test("kindOf() tells explorer, oracle and golden tests from all others", ()
   assertEquals(kindOf("packages/checker/sound_test.ts"), "explorer");
   assertEquals(kindOf("packages/machine/differential_test.ts"), "oracle");
   assertEquals(kindOf("packages/fidelity/conform_recording_test.ts"), "golden");
+  assertEquals(kindOf("packages/fidelity/overlap/moves_test.ts"), "unit");
   assertEquals(kindOf("packages/paging/pages/zap_test.ts"), "unit");
 });
 
