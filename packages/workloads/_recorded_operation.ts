@@ -1,5 +1,5 @@
 import type { AccessKind, AccessSize } from "@mmu-lab/machine";
-import type { TraceMarker } from "@mmu-lab/tracing";
+import type { TraceLine, TraceMarker } from "@mmu-lab/tracing";
 import type { RecorderMemory } from "./_recorder_memory.ts";
 import { recorderValue } from "./recorder_guest.ts";
 import type { RecordedOutcome } from "./recording.ts";
@@ -29,6 +29,31 @@ function access(marker: TraceMarker): Operation {
   const size = marker.num("size") as AccessSize;
   const value = op === "read" ? {} : { value: recorderValue(marker.seq, size) };
   return { op, vcpu: marker.num("vcpu"), gva: marker.num("gva"), size, ...value };
+}
+
+const MMIO_WRITE = /^mmio write len (\d+) gpa 0x[0-9a-f]+ val (0x[0-9a-f]+)$/;
+
+/**
+ * An access with the value that it stored. The recorder computes that from its counter before it takes the operation's number
+ * from there (memslot_lab.c, `access_as`): a thread that is held up in between stores the value of an older operation, any
+ * that began since its own last one. Where a device is written, the trace tells which.
+ *
+ * @param seq The operation's number. @param since That of its thread's operation before. @param events What the kernel said.
+ */
+export function withStoredValue(
+  operation: Operation,
+  seq: number,
+  since: number,
+  events: readonly TraceLine[],
+): Operation {
+  if (operation.op !== "write" || since >= seq - 1) return operation;
+  const told = events.find(({ name }) => name === "kvm_mmio");
+  const [, length, value] = MMIO_WRITE.exec(told?.text ?? "") ?? [];
+  if (value === undefined || Number(length) !== operation.size || value === operation.value) return operation;
+  for (let older = seq - 1; older > since; older--) {
+    if (recorderValue(older, operation.size) === value) return { ...operation, value };
+  }
+  return operation;
 }
 
 /** The words of a `done` marker. */

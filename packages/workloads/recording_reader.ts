@@ -1,5 +1,5 @@
 import { MARKER_EVENT, parseMarker, type TraceLine, type TraceMarker, TraceSyntaxError } from "@mmu-lab/tracing";
-import { outcomeOf, STARTS } from "./_recorded_operation.ts";
+import { outcomeOf, STARTS, withStoredValue } from "./_recorded_operation.ts";
 import { RecorderMemory } from "./_recorder_memory.ts";
 import type { RecordedOperation, RecordedStretch, RecordingHeader } from "./recording.ts";
 import type { Operation } from "./scenario.ts";
@@ -31,6 +31,8 @@ interface OpenOperation {
   readonly pid: number;
   /** Its place in the stretch. */
   readonly index: number;
+  /** The number of the operation of its thread before it. */
+  readonly since: number;
   /** `undefined` for what a scenario does not say: the VM's creation, and quirks. */
   readonly operation: Operation | undefined;
   readonly events: TraceLine[];
@@ -45,8 +47,8 @@ class RecordedVm {
   readonly creation: TraceLine[] = [];
   /** Whether the operation that ends it has been seen. */
   isOver = false;
-  /** Threads that have marked an operation. */
-  readonly pids: Set<number> = new Set();
+  /** The number of the last operation that each thread has marked. */
+  readonly lastSeq: Map<number, number> = new Map();
 
   constructor(marker: TraceMarker) {
     this.marker = marker;
@@ -173,7 +175,7 @@ export class RecordingReader {
     const [first] = this.#open;
     if (first === undefined || first.pid === pid) return first;
     if (this.#open.length > 1) return this.#open.find((open) => open.pid === pid);
-    return this.#vm!.pids.has(pid) ? undefined : first;
+    return this.#vm!.lastSeq.has(pid) ? undefined : first;
   }
 
   #begin(marker: TraceMarker): void {
@@ -210,9 +212,10 @@ export class RecordingReader {
     if (this.#begun === 1) this.#beginOrder();
     const index = this.#begun++;
     if (index > 0) this.#order.push(index);
-    vm.pids.add(line.pid);
+    const since = vm.lastSeq.get(line.pid) ?? marker.seq - 1;
+    vm.lastSeq.set(line.pid, marker.seq);
     if (operation !== undefined) vm.header = vm.known;
-    this.#open.push({ marker, line: this.#line, pid: line.pid, index, operation, events: [] });
+    this.#open.push({ marker, line: this.#line, pid: line.pid, index, since, operation, events: [] });
   }
 
   /** A second operation begins while the first one runs: until now it was always the first one's turn. */
@@ -226,12 +229,13 @@ export class RecordingReader {
       const open = this.#open.at(-1);
       this.#fail(open === undefined ? "an operation" : `'seq=${open.marker.seq} op=done'`, `seq=${marker.seq} op=done`);
     }
-    const [{ operation, line: startLine, index, events }] = this.#open.splice(at, 1);
-    if (operation === undefined) {
+    const [{ operation: marked, line: startLine, index, since, events }] = this.#open.splice(at, 1);
+    if (marked === undefined) {
       vm.creation.push(...events);
       this.#begun = 0;
       return undefined;
     }
+    const operation = withStoredValue(marked, marker.seq, since, events);
     const outcome = outcomeOf(marker);
     if (operation.op === "memslot" && outcome.ret === 0) vm.memory.succeeded(operation);
     if (operation.op === "vm-destroy") vm.isOver = true;

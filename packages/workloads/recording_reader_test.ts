@@ -68,6 +68,24 @@ Deno.test("RecordingReader.push() begins anew with each recording of a trace, wi
   ]);
 });
 
+Deno.test("RecordingReader takes the value that a thread stored which was held up behind another's number", () => {
+  const write = (pid: number, seq: number) => `${pid} seq=${seq} op=write vcpu=0 gpa=0xd0000000 gva=0xd0000000 size=4`;
+  const ended = (pid: number, seq: number) => `${done(pid, seq)} kind=mmio mmio_reads=0 mmio_writes=1 value=0x0`;
+  const told = (pid: number, value: string) => `${pid} kvm_mmio: mmio write len 4 gpa 0xd0000000 val ${value}`;
+  const valueOf = (value: string) => {
+    const lines = [SCENARIO, write(8, 1), ended(8, 1), write(9, 2), ended(9, 2), write(9, 3), write(8, 4)];
+    const { stretches } = readAll([...lines, told(8, value), ended(8, 4), ended(9, 3)]);
+    const operation = stretches.at(-1)!.operations[1].operation;
+    return operation.op === "write" ? operation.value : undefined;
+  };
+  // 0x05060708 times 4, 3, 2 and 1. Thread 8 made number 1 itself, so it has read the counter since.
+  assertEquals(valueOf("0x14181c20"), "0x14181c20");
+  assertEquals(valueOf("0xf121518"), "0xf121518");
+  assertEquals(valueOf("0xa0c0e10"), "0xa0c0e10");
+  assertEquals(valueOf("0x5060708"), "0x14181c20");
+  assertEquals(valueOf("0x1234"), "0x14181c20");
+});
+
 const MISTAKES: [lines: string[], message: string][] = [
   [[SCENARIO, started(7, 1, 0), done(7, 1), SCENARIO], "expected 'op=vm_destroy' and its 'done' before another"],
   [[SCENARIO, "7 seq=1 op=vm_destroy", done(7, 1), started(7, 2, 0)], "expected nothing after 'op=vm_destroy'"],
