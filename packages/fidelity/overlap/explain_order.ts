@@ -68,12 +68,16 @@ class Search {
     this.#telling = options.telling ?? new Map();
   }
 
+  get #isTired(): boolean {
+    return this.#turns > MOST_TURNS;
+  }
+
   run(): Comparison {
     const plain = this.#compare({});
     if (misses(plain) === 0) return plain;
     const last = Math.max(...this.#stretches.at(-1)!.operations.map(({ endLine }) => endLine));
     let best = this.#try(NO_PLACEMENTS);
-    while (best.difference !== undefined && this.#unexplained.size < MOST_UNEXPLAINED && this.#turns < MOST_TURNS) {
+    while (best.difference !== undefined && this.#unexplained.size < MOST_UNEXPLAINED && !this.#isTired) {
       this.#onExplained(best.line, last);
       const furthest = this.#getPast(best);
       if (furthest.line >= best.line + FAR_LINES || furthest.difference === undefined) {
@@ -94,7 +98,7 @@ class Search {
     const isPast = (at: Try, depth: number): boolean => {
       if (at.line > furthest.line) furthest = at;
       if (at.line >= from.line + FAR_LINES) return true;
-      if (depth === DEEPEST || this.#tries > last) return false;
+      if (depth === DEEPEST || this.#tries > last || this.#isTired) return false;
       return this.#further(at).some((next) => isPast(next, depth + 1));
     };
     isPast(from, 0);
@@ -108,7 +112,7 @@ class Search {
       const moved = this.#try(withMove(placements, move));
       if (moved.line <= line || found.has(moved.line)) continue;
       found.set(moved.line, moved);
-      if (moved.line >= line + FAR_LINES) break;
+      if (moved.line >= line + FAR_LINES || this.#isTired) break;
     }
     return [...found.values()].sort((a, b) => b.line - a.line).slice(0, BRANCHES);
   }
