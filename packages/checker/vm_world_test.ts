@@ -267,6 +267,31 @@ for (const [name, scenario] of WITH_RULES_OF_6_1) {
   testAudits(name, scenario);
 }
 
+/** Two vCPUs write a page that holds a table of their own, which KVM shadows. */
+const WRITES_TO_A_TABLE: CheckScenario = {
+  name: "writes to a table",
+  summary: "a write beside a read-modify-write of a page with a shadowed table",
+  prelude: [],
+  tables: [{ page: 0, gfn: 0x20, bits: 0x67 }, { page: 0x30, gfn: 3, bits: 0x67 }],
+  vcpus: [[{ kind: "rmw", gfn: 0x30 }], [{ kind: "write", gfn: 0x30 }]],
+  updates: [],
+};
+/** Two vCPUs enter system management mode, one of which has used memory before. */
+const INTO_SMM: CheckScenario = {
+  name: "into SMM",
+  summary: "vCPUs change their address space, and with it their roots",
+  prelude: [
+    { op: "memslot", id: 1, gpa: 0xd0000000, size: 4096, flags: 0, userspaceAddr: 0x7f0000000000 },
+    { op: "access", vcpu: 1, kind: "read", gfn: 0xd0000 },
+  ],
+  vcpus: [[{ kind: "read", gfn: 0xd0000, smm: true }], [{ kind: "read", gfn: 0xd0000, smm: true }]],
+  updates: [],
+};
+
+for (const name of ["linux_4_10_npt_shadow", "linux_6_1_npt_shadow", "linux_6_12_npt_shadow"]) {
+  for (const scenario of [WRITES_TO_A_TABLE, INTO_SMM]) testAudits(name, scenario);
+}
+
 for (const profile of ["linux_4_4_ept", "linux_4_10_npt_shadow", "linux_6_12_npt_shadow"]) {
   for (const scenario of Object.values(CHECK_SCENARIOS)) {
     for (const strategy of ["generation", "hybrid", "fullWalk"]) {

@@ -55,14 +55,14 @@ export function hashVcpuMmu(
   if (vcpu.nested !== undefined) hashNested(mmu, vcpu.nested, hasher);
   vcpu.cache.hashInto(hasher, spaces);
   // A TLB that is flushed before the guest runs on is as good as an empty one.
-  if (!vcpu.flushRequested && !getsNewRoot(mmu, vcpu)) vcpu.tlb.hashInto(hasher);
+  if (!vcpu.flushRequested && !losesRoot(mmu, vcpu)) vcpu.tlb.hashInto(hasher);
   const { reason, info1, info2, gpa } = vcpu.exit;
   hasher.add(reason).add(info1).add(info2).add(gpa);
 }
 
-/** Whether the vCPU takes a new root before its guest runs on, whatever happens. */
-function getsNewRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  return vcpu.root === NO_PAGE || (vcpu.reloadRequested && mmu.pageRules.validGeneration === "counted");
+/** Whether the vCPU drops its root before its guest runs on, whatever happens. */
+function losesRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
+  return vcpu.reloadRequested && mmu.pageRules.validGeneration === "counted";
 }
 
 function hashNested(mmu: Mmu, nested: NestedState, hasher: StateHasher): void {

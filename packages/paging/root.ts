@@ -38,6 +38,8 @@ export function* changeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.reloadRequested) {
     // KVM_REQ_MMU_FREE_OBSOLETE_ROOTS (6.1) spares a root that is valid.
     const sparesValid = mmu.pageRules.validGeneration === "toggled";
+    // The root goes whatever happens, and with it what the TLB holds.
+    if (!sparesValid) vcpu.tlb.flush();
     if (keepsRoots(mmu, vcpu)) {
       vcpu.reloadRequested = false;
       yield* dropRoots(mmu, vcpu, sparesValid ? "obsolete" : "all");
@@ -93,7 +95,7 @@ export function* freeRoot(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   if (vcpu.root === PAE_ROOTS) return yield* freePaeRoots(mmu, vcpu);
   yield mmu.lock.acquire;
   const root = vcpu.root;
-  vcpu.root = NO_PAGE;
+  vcpu.dropRoot();
   mmu.execution.touched |= WRITES_TABLES;
   putRoot(mmu, root);
   commitZap(mmu);

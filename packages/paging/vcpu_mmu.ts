@@ -68,6 +68,12 @@ export class VcpuMmu {
     this.cache = new MmioCache(cacheRule);
   }
 
+  /** It has no root any more. KVM flushes its TLB before its guest runs on another: what that holds is lost at once. */
+  dropRoot(): void {
+    this.root = NO_PAGE;
+    this.tlb.flush();
+  }
+
   /** Nobody looks at the last exit again: states that differ only in it are one. */
   forgetExit(): void {
     const { exit, shadow } = this;

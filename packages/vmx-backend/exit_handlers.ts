@@ -50,7 +50,7 @@ export function* handleEptMisconfig(mmu: Mmu, vcpu: VcpuMmu): Protocol<number> {
   const { gpa, reason } = vcpu.exit;
   if (mmu.faultRules.misconfigurationIsFault) return yield* mmuPageFault(mmu, vcpu, gpa, PFERR_RSVD);
   vcpu.forgetExit();
-  mmu.execution.keepOnly(gpa);
+  mmu.execution.keepOnly(gpa, PFERR_RSVD);
   const fault = yield* handleMmioPageFault(mmu, vcpu, gpa);
   if (fault === MmioFault.BUG) throw new UnknownExitError(reason, gpa);
   let result = 1;

@@ -858,7 +858,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "states-alike-in-tlb",
     file: "packages/paging/hash_mmu.ts",
-    find: "if (!vcpu.flushRequested && !getsNewRoot(mmu, vcpu)) vcpu.tlb",
+    find: "if (!vcpu.flushRequested && !losesRoot(mmu, vcpu)) vcpu.tlb",
     replace: "if (mmu.warnings.length > 0) vcpu.tlb",
     what: "States are not told apart by what TLBs hold.",
     caughtBy: ["packages/paging/hash_mmu_test.ts", EXPLORER],

@@ -34,10 +34,10 @@ export function accessWithoutWp({ walker, paging }: ShadowContext, write: boolea
 
 /**
  * What a walk leaves behind is kept until the mapping is made, with the address and who asked for what. What else the error
- * code says is not.
+ * code says only counts for writes.
  */
 export function observeWalk(mmu: Mmu, walker: GuestWalker, address: number, errorCode: number): void {
-  mmu.execution.keepOnly(address, errorCode & (PFERR_WRITE | PFERR_USER));
+  mmu.execution.keepOnly(address, (errorCode & PFERR_WRITE) !== 0 ? errorCode : errorCode & PFERR_USER);
   mmu.execution.observe(walker.gfn);
   mmu.execution.observe(walker.pteAccess);
   for (let level = walker.level; level <= walker.maxLevel + 1; level++) {

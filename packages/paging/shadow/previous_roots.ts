@@ -86,7 +86,7 @@ export function* dropRoots(mmu: Mmu, vcpu: VcpuMmu, which: "obsolete" | "all"): 
   if (goes(vcpu.root)) {
     const roots = vcpu.root === PAE_ROOTS ? paeRoots.filter((root) => root !== NO_PAGE) : [vcpu.root];
     if (vcpu.root === PAE_ROOTS) paeRoots.fill(NO_PAGE);
-    vcpu.root = NO_PAGE;
+    vcpu.dropRoot();
     for (const root of roots) putRoot(mmu, root);
   }
   for (const kept of previousRoots) {

@@ -90,7 +90,7 @@ function* take(mmu: Mmu, vcpu: VcpuMmu, gfn: number, role: Role): Protocol<PageI
 export function* freePaeRoots(mmu: Mmu, vcpu: VcpuMmu): Protocol<void> {
   const { paeRoots } = contextOf(vcpu);
   yield mmu.lock.acquire;
-  vcpu.root = NO_PAGE;
+  vcpu.dropRoot();
   mmu.execution.touched |= WRITES_TABLES;
   for (let i = 0; i < 4; i++) {
     const root = paeRoots[i];

@@ -1,7 +1,7 @@
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { KVM_MMU_GET_PAGE, KVM_MMU_ZAP_ALL_FAST } from "@mmu-lab/tracing";
 import type { Mmu } from "../mmu.ts";
-import { NO_PAGE, type PageId } from "../pages/page_pool.ts";
+import type { PageId } from "../pages/page_pool.ts";
 import { directRole, invalidated, isInvalid, type Role } from "../pages/role.ts";
 import { isLast } from "../pages/spte_bits.ts";
 import { WRITES_TABLES } from "../touches.ts";
@@ -44,7 +44,7 @@ export function* dropTdpRoot(mmu: Mmu, tdp: TdpMmu, vcpu: VcpuMmu): Protocol<voi
   mmu.execution.touched |= WRITES_TABLES;
   mmu.pool.rootCount[vcpu.root]--;
   const root = tdp.roots.find(({ page }) => page === vcpu.root)!;
-  vcpu.root = NO_PAGE;
+  vcpu.dropRoot();
   freeIfUnused(mmu, tdp, root);
   yield mmu.lock.leave;
 }
