@@ -5,6 +5,8 @@ import type { Place } from "./places.ts";
 export interface CollectedRecord extends TraceRecord {
   /** See `PlaceFinder`; none unless the collector was told to look. */
   readonly places: readonly (Place | undefined)[];
+  /** What had been touched by then of what others share, if the collector was told to ask. */
+  readonly touched: number;
 }
 
 /** Says what the frames are that an event shows. */
@@ -17,6 +19,8 @@ export class EventCollector implements TraceSink {
   readonly records: CollectedRecord[] = [];
   /** Asked about every event that is kept. */
   findPlaces: FindPlaces = () => [];
+  /** Asked with every event that is kept for what has been touched, see {@linkcode CollectedRecord.touched}. */
+  touches: () => number = () => 0;
   #wanted: (event: TraceEvent) => boolean = () => true;
   /** What `#wanted` says, by event id; asked once an event. */
   #answers: (boolean | undefined)[] = [];
@@ -37,7 +41,8 @@ export class EventCollector implements TraceSink {
   emit(event: TraceEvent, vcpu: number, ...args: number[]): void {
     if (!this.#wants(event)) return;
     while (args.length < event.slots) args.push(0);
-    this.records.push({ event, vcpu, sequence: this.records.length, args, places: this.findPlaces(event, args) });
+    const places = this.findPlaces(event, args);
+    this.records.push({ event, vcpu, sequence: this.records.length, args, places, touched: this.touches() });
   }
 
   #wants(event: TraceEvent): boolean {

@@ -866,8 +866,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     id: "act-behind-its-event",
     file: "packages/fidelity/overlap/followed_actor.ts",
-    find: "if (this.#owed[0] < turn) throw",
-    replace: "if (this.#owed[0] < 0) throw",
+    find: "if (since === undefined || since === turn) return;",
+    replace: "if (since !== turn) return;",
     what: "An act may be placed behind an event that shows that it had happened.",
     caughtBy: ["packages/fidelity/overlap/follow_order_test.ts"],
   },

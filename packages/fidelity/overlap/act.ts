@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { conflict, LOCKS, reads, SRCU_READERS, writes } from "@mmu-lab/protocol";
 import type { RecordedStretch } from "@mmu-lab/workloads";
 
 /** What the model does between two steps of an operation, at once. */
@@ -23,6 +24,14 @@ export interface Act {
  * the number of the act, the turn. The act has happened when that turn comes, and has not before.
  */
 export type Placements = ReadonlyMap<number, ReadonlyMap<number, number>>;
+
+/** Locks and readers, which only say who may go on when: what matters is what is read or written. */
+const WHO_MAY_GO_ON = reads(LOCKS) | writes(LOCKS) | reads(SRCU_READERS) | writes(SRCU_READERS);
+
+/** Whether the order of two acts matters: one changes what the other reads or changes. */
+export function touchTheSame(a: number, b: number): boolean {
+  return conflict(a & ~WHO_MAY_GO_ON, b & ~WHO_MAY_GO_ON);
+}
 
 /** No act happens elsewhere. */
 export const NO_PLACEMENTS: Placements = new Map();
@@ -45,11 +54,14 @@ export interface Difference {
   readonly acts: readonly Act[];
 }
 
-/** An act is placed behind an event of the kernel that shows that it had happened. */
+/**
+ * An act is placed where it cannot have happened: behind an event of the kernel that comes after it, or before one that it
+ * comes after.
+ */
 export class MisplacedActError extends Error {
   /** Makes the error. */
   constructor({ number, turn }: Pick<Act, "number" | "turn">) {
-    super(`Cannot place act ${number} in turn ${turn}: an event that comes after it has come before`);
+    super(`Cannot place act ${number} in turn ${turn}: an event of its thread shows that it happened at another time`);
     this.name = "MisplacedActError";
   }
 }

@@ -1,6 +1,6 @@
 import type { RecordedStretch } from "@mmu-lab/workloads";
 import { Comparison, type ComparisonOptions } from "../comparison.ts";
-import { type Difference, MisplacedActError, NO_PLACEMENTS, type Placements, type TellingSteps } from "./act.ts";
+import { type Difference, MisplacedActError, NO_PLACEMENTS, type Placements } from "./act.ts";
 import { type Move, movesAgainst } from "./moves.ts";
 
 /** Moves that are tried against one difference; moves that may depend on each other; tries to get past one difference. */
@@ -24,7 +24,8 @@ export type OnExplained = (line: number, last: number) => void;
  * that has none of its own. The recording conforms if the model can do what it shows in *some* order of acts that its events
  * allow. The rules of `followOrder` give one order. Where the model then differs, an act near by is moved across another that
  * touches the same; the move that gets furthest is kept, and so on, depth first. Events stay in their order within their
- * thread, and acts between the events that they lie between.
+ * thread, and an act lies between the events of its thread that it lies between, or where it might as well: see
+ * `MisplacedActError`. Each VM of the trace is looked at by itself.
  *
  * @param stretches All of a trace.
  * @param options The model, and how closely to look.
@@ -36,7 +37,17 @@ export function explainOrder(
   options: ComparisonOptions,
   onExplained: OnExplained = () => {},
 ): Comparison {
-  return new Search(stretches, options, onExplained).run();
+  const plain = compare(stretches, options, {});
+  if (misses(plain) === 0) return plain;
+  const budget = { turns: MOST_TURNS };
+  const last = Math.max(...stretches.at(-1)!.operations.map(({ endLine }) => endLine));
+  const headers = [...new Set(stretches.map(({ header }) => header))];
+  const placements = new Map(headers.flatMap((header) => {
+    const ofVm = stretches.filter((stretch) => stretch.header === header);
+    return [...new Search(ofVm, options, budget, (line) => onExplained(line, last)).run()];
+  }));
+  const explained = compare(stretches, options, { placements });
+  return misses(explained) < misses(plain) ? explained : plain;
 }
 
 /** What came of an order: how far it explains the recording. */
@@ -54,41 +65,51 @@ class Stop extends Error {}
 class Search {
   readonly #stretches: readonly RecordedStretch[];
   readonly #options: ComparisonOptions;
-  readonly #onExplained: OnExplained;
-  readonly #telling: TellingSteps;
+  readonly #onExplained: (line: number) => void;
+  /** Turns that may still be followed; shared by the searches of a trace. */
+  readonly #budget: { turns: number };
   /** Operations that nothing explains, by the lines on which they begin. */
   readonly #unexplained: Set<number> = new Set();
-  #turns = 0;
   #tries = 0;
 
-  constructor(stretches: readonly RecordedStretch[], options: ComparisonOptions, onExplained: OnExplained) {
+  constructor(
+    stretches: readonly RecordedStretch[],
+    options: ComparisonOptions,
+    budget: { turns: number },
+    onExplained: (line: number) => void,
+  ) {
     this.#stretches = stretches;
     this.#options = options;
+    this.#budget = budget;
     this.#onExplained = onExplained;
-    this.#telling = options.telling ?? new Map();
   }
 
   get #isTired(): boolean {
-    return this.#turns > MOST_TURNS;
+    return this.#budget.turns < 0;
   }
 
-  run(): Comparison {
-    const plain = this.#compare({});
-    if (misses(plain) === 0) return plain;
-    const last = Math.max(...this.#stretches.at(-1)!.operations.map(({ endLine }) => endLine));
+  run(): Placements {
     let best = this.#try(NO_PLACEMENTS);
     while (best.difference !== undefined && this.#unexplained.size < MOST_UNEXPLAINED && !this.#isTired) {
-      this.#onExplained(best.line, last);
+      this.#onExplained(best.line);
       const furthest = this.#getPast(best);
       if (furthest.line >= best.line + FAR_LINES || furthest.difference === undefined) {
         best = furthest;
         continue;
       }
       this.#unexplained.add(lineOf(furthest.difference));
-      best = this.#try(furthest.placements);
+      best = this.#firstThatCanBe([furthest.placements, best.placements]);
     }
-    const explained = this.#compare({ placements: best.placements });
-    return misses(explained) < misses(plain) ? explained : plain;
+    return best.placements;
+  }
+
+  /** What comes after a difference that is given up may show that an order cannot be; the rules' own always can. */
+  #firstThatCanBe(orders: readonly Placements[]): Try {
+    for (const placements of orders) {
+      const next = this.#try(placements);
+      if (next.line > 0) return next;
+    }
+    return this.#try(NO_PLACEMENTS);
   }
 
   /** The furthest that moves lead to from an order, one upon the other. */
@@ -110,8 +131,7 @@ class Search {
     const found = new Map<number, Try>();
     for (const move of movesAgainst(difference!).slice(0, MOST_MOVES)) {
       const moved = this.#try(withMove(placements, move));
-      if (moved.line <= line || found.has(moved.line)) continue;
-      found.set(moved.line, moved);
+      if (moved.line > line && !found.has(moved.line)) found.set(moved.line, moved);
       if (moved.line >= line + FAR_LINES || this.#isTired) break;
     }
     return [...found.values()].sort((a, b) => b.line - a.line).slice(0, BRANCHES);
@@ -127,7 +147,8 @@ class Search {
       throw new Stop();
     };
     try {
-      this.#compare({ placements, onDifference });
+      for (const { order } of this.#stretches) this.#budget.turns -= order.length;
+      compare(this.#stretches, this.#options, { placements, onDifference });
     } catch (error) {
       // An order in which an operation cannot end, or comes to wait for ever, is none.
       if (error instanceof MisplacedActError || error instanceof RangeError) return { placements, difference, line: 0 };
@@ -136,16 +157,17 @@ class Search {
     const line = difference === undefined ? Infinity : difference.stretch.operations[difference.operation].endLine;
     return { placements, difference, line };
   }
+}
 
-  #compare(how: Pick<ComparisonOptions, "placements" | "onDifference">): Comparison {
-    // Each time from the same knowledge, so that the same order comes of the same placements.
-    const comparison = new Comparison({ ...this.#options, ...how, telling: new Map(this.#telling) });
-    for (const stretch of this.#stretches) {
-      this.#turns += stretch.order.length;
-      comparison.push(stretch);
-    }
-    return comparison;
-  }
+function compare(
+  stretches: readonly RecordedStretch[],
+  options: ComparisonOptions,
+  how: Pick<ComparisonOptions, "placements" | "onDifference">,
+): Comparison {
+  // Each time from the same knowledge of steps, so that the same order comes of the same placements.
+  const comparison = new Comparison({ ...options, ...how, telling: new Map(options.telling) });
+  for (const stretch of stretches) comparison.push(stretch);
+  return comparison;
 }
 
 function withMove(placements: Placements, { line, turns }: Move): Placements {

@@ -1,6 +1,6 @@
 import { GUEST_RUNS, type Vm } from "@mmu-lab/machine";
 import { needsRoot } from "@mmu-lab/paging";
-import { DeadlockError } from "@mmu-lab/protocol";
+import { DeadlockError, type Step } from "@mmu-lab/protocol";
 import type { TraceLine } from "@mmu-lab/tracing";
 import {
   actorOf,
@@ -54,21 +54,25 @@ export interface Following {
  * @param done Is told of each operation when the recording says that it is done, with all that was done so far.
  * @throws {DeadlockError} If all have to wait.
  * @throws {RangeError} If an operation does not come to its end.
- * @throws `MisplacedActError` if an act is placed behind an event that shows that it had happened.
+ * @throws `MisplacedActError` if an act is placed where it cannot have happened.
  */
 export function followOrder(
   following: Following,
   { operations, order }: RecordedStretch,
   done: (index: number, followed: FollowedOperation, acts: readonly Act[]) => void,
 ): void {
-  const { vm, placements = NO_PLACEMENTS } = following;
+  const { vm, sink, placements = NO_PLACEMENTS } = following;
+  sink.touches = () => vm.execution.touched;
   const shared: SharedByActors = { ...following, acts: [], turn: 0 };
   const running = new Map<number, FollowedActor>();
   const placed = placedByTurn(operations, placements);
   const turns = operations.map(() => 0);
   for (const [position, index] of (order.length > 0 ? order : aloneIn(operations[0].events)).entries()) {
     shared.turn = position;
-    for (const [operation, act] of placed.get(position) ?? []) catchUp(vm, running.get(operation), act, running);
+    for (const [operation, act] of placed.get(position) ?? []) {
+      const actor = running.get(operation);
+      if (actor !== undefined) catchUp(vm, actor, act, running);
+    }
     const { operation, events, startLine } = operations[index];
     const turn = turns[index]++;
     let actor = running.get(index);
@@ -114,9 +118,11 @@ function placedByTurn(
 }
 
 /** Lets an actor do what it has up to an act whose turn has come, and tell of what it was held back from. */
-function catchUp(vm: Vm, actor: FollowedActor | undefined, act: number, all: Running): void {
-  if (actor === undefined) return;
-  while (actor.next !== undefined && actor.acts <= act) goOn(vm, actor, all);
+function catchUp(vm: Vm, actor: FollowedActor, act: number, all: Running): void {
+  while (actor.next !== undefined && actor.acts <= act) {
+    letOthersGoOn(vm, actor, all);
+    actor.advanceEarly();
+  }
   while (actor.owes && !actor.isHeld) goOn(vm, actor, all);
 }
 
@@ -155,17 +161,37 @@ function finish(vm: Vm, actor: FollowedActor, all: Running, { seq, startLine }: 
 
 /** Lets an actor go on by a step, and before it, if it waits, those who hold it up. */
 function goOn(vm: Vm, actor: FollowedActor, all: Running): void {
-  while (actor.waits) {
-    const others = [...all.values()].filter((other) => other !== actor && other.next !== undefined && !other.waits);
-    const holding = others.filter(({ id }) => holds(vm, id));
-    const [other] = holding.length > 0 ? holding : others;
-    if (other === undefined) throw new DeadlockError(actor.id, actor.next!.name);
-    other.advance();
-  }
+  letOthersGoOn(vm, actor, all);
   actor.advance();
 }
 
-/** Whether an actor holds what others may wait for. */
-function holds(vm: Vm, id: number): boolean {
-  return vm.srcu.isWaitedFor(id) || vm.mmu.lock.heldBy(id) !== undefined || vm.slotsLock.owner === id;
+/** If an actor waits, lets those go on who hold it up. */
+function letOthersGoOn(vm: Vm, actor: FollowedActor, all: Running): void {
+  while (actor.waits) {
+    const other = heldUpBy(vm, actor, all, new Set([actor])) ??
+      [...all.values()].find((other) => other !== actor && other.next !== undefined && !other.waits);
+    if (other === undefined) throw new DeadlockError(actor.id, actor.next!.name);
+    other.advance();
+  }
+}
+
+/** Who holds an actor up in the end: somebody who does not wait. */
+function heldUpBy(vm: Vm, actor: FollowedActor, all: Running, asked: Set<FollowedActor>): FollowedActor | undefined {
+  for (const other of all.values()) {
+    if (asked.has(other) || other.next === undefined || !holds(vm, other.id, actor.next!)) continue;
+    asked.add(other);
+    const last = other.waits ? heldUpBy(vm, other, all, asked) : other;
+    if (last !== undefined) return last;
+  }
+  return undefined;
+}
+
+/** Whether an actor holds what a step waits for: a lock, or memslots that it reads. */
+function holds({ mmu, slotsLock, srcu }: Vm, id: number, step: Step): boolean {
+  if (step === slotsLock.acquire) return slotsLock.owner === id;
+  const { acquire, enter, acquireRead, enterRead } = mmu.lock;
+  if (step === acquire || step === enter || step === acquireRead || step === enterRead) {
+    return mmu.lock.heldBy(id) !== undefined;
+  }
+  return srcu.isWaitedFor(id);
 }

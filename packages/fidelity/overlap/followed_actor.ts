@@ -4,7 +4,7 @@ import type { TraceLine } from "@mmu-lab/tracing";
 import type { OperationResult } from "@mmu-lab/workloads";
 import { type Comparable, type ComparableContext, comparableFromRecord, isTimingExit } from "../comparable.ts";
 import type { EventCollector } from "../event_collector.ts";
-import { type Act, MisplacedActError, type TellingSteps } from "./act.ts";
+import { type Act, MisplacedActError, type TellingSteps, touchTheSame } from "./act.ts";
 
 /** Events that an actor may tell of before it is held back; those of one operation alone are fewer. */
 const FAR_AHEAD = 64;
@@ -48,6 +48,8 @@ export class FollowedActor {
   #ahead = 0;
   /** Turns of events that the kernel's told of while it was held back from that. */
   readonly #owed: number[] = [];
+  /** Places in the list of acts of those that it did early, behind events that the kernel's has yet to tell of. */
+  #early: number[] = [];
   #acts = 0;
   #next: Step | undefined;
   /** The step before, and the next, by their names. */
@@ -114,14 +116,25 @@ export class FollowedActor {
     return this.#owed.length > 0 && this.#next !== undefined && this.#ahead < FAR_AHEAD;
   }
 
+  /** Goes on by an act that is placed here, perhaps before events of the kernel's that the act comes after. */
+  advanceEarly(): void {
+    if (this.#ahead > 0) this.#early.push(this.#shared.acts.length);
+    this.advance();
+  }
+
   /** It is held back from telling of what the kernel's tells of now. */
   heldBack(): void {
     this.#owed.push(this.#shared.turn);
   }
 
-  /** The kernel's has told of an event. */
+  /**
+   * The kernel's has told of an event.
+   *
+   * @throws {MisplacedActError} If somebody has touched meanwhile what acts have touched that come after it.
+   */
   sees(name: string): void {
     if ((this.#told.get(name) ?? 0) > (this.#due.get(name) ?? 0)) this.#ahead--;
+    this.#mustStillBeSame();
     this.#due.set(name, (this.#due.get(name) ?? 0) + 1);
   }
 
@@ -165,18 +178,48 @@ export class FollowedActor {
   /**
    * Goes on to where another CPU could run again. It must not wait.
    *
-   * @throws {MisplacedActError} If something that comes later has been told of in an earlier turn.
+   * @throws {MisplacedActError} If the kernel's has told of something in an earlier turn that comes later in the act, after
+   * it has touched what others share, or after the act.
    */
   advance(): void {
     const { telling, acts, turn, vm } = this.#shared;
     const [next, place, number] = [this.#next!, this.#place, this.#acts++];
     vm.execution.touched = 0;
     next.take(this.id);
+    vm.execution.touched |= next.touches ?? 0;
     const tells = this.#resume(next.name);
-    const touched = vm.execution.touched | (next.touches ?? 0);
+    const { touched } = vm.execution;
     acts.push({ operation: this.#index, number, turn, touched });
-    if (this.#owed[0] < turn) throw new MisplacedActError({ number, turn });
+    this.#mustHaveBeenSame(touched);
     telling.set(place, tells || telling.get(place) === true);
+  }
+
+  /**
+   * What it has touched now it touched in an earlier turn, if the kernel's told then of what it has yet to tell of: nobody may
+   * have touched the same in between.
+   */
+  #mustHaveBeenSame(touched: number): void {
+    const { acts, turn } = this.#shared;
+    const since = this.#owed[0];
+    if (since === undefined || since === turn) return;
+    for (let i = acts.length - 1; i >= 0 && acts[i].turn > since; i--) {
+      if (acts[i].operation === this.#index) continue;
+      if (touchTheSame(acts[i].touched, touched)) throw new MisplacedActError({ number: this.#acts - 1, turn });
+    }
+  }
+
+  /** What it has touched early it touches only now: nobody may have touched the same in between. */
+  #mustStillBeSame(): void {
+    const { acts, turn } = this.#shared;
+    for (const early of this.#early) {
+      for (let i = early + 1; i < acts.length; i++) {
+        const isOther = acts[i].operation !== this.#index;
+        if (isOther && touchTheSame(acts[i].touched, acts[early].touched)) {
+          throw new MisplacedActError({ number: acts[early].number, turn });
+        }
+      }
+    }
+    if (this.#ahead === 0) this.#early = [];
   }
 
   #resume(before: string): boolean {
@@ -191,6 +234,7 @@ export class FollowedActor {
       // A kernel tells of what it knows: the model knows names of all.
       if (record.event.format(context.era) === undefined) continue;
       tells = true;
+      this.#mustHaveBeenSame(record.touched);
       this.#tells(record.event.name);
       const event = comparableFromRecord(record, context);
       if (event !== undefined) this.events.push(event);

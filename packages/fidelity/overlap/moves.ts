@@ -1,11 +1,7 @@
-import { conflict, LOCKS, reads, SRCU_READERS, writes } from "@mmu-lab/protocol";
-import type { Act, Difference } from "./act.ts";
+import { type Act, type Difference, touchTheSame } from "./act.ts";
 
 /** Turns before and behind a difference in which its cause is looked for, beside the whole of the operation. */
 const NEAR_TURNS = 60;
-
-/** Locks and readers only say who may go on when: what goes wrong is what was read or written. */
-const WHO_MAY_GO_ON = reads(LOCKS) | writes(LOCKS) | reads(SRCU_READERS) | writes(SRCU_READERS);
 
 /** An act that another place is tried for. */
 export interface Move {
@@ -38,7 +34,7 @@ export function movesAgainst(difference: Difference): Move[] {
   };
   for (const [i, act] of near.entries()) {
     for (const [j, other] of near.entries()) {
-      if (act.operation === other.operation || !touchTheSame(act, other)) continue;
+      if (act.operation === other.operation || !touchTheSame(act.touched, other.touched)) continue;
       const has = act.operation === operation || other.operation === operation;
       const away = Math.min(Math.abs(act.turn - turn), Math.abs(other.turn - turn));
       const distance = (has ? 0 : OF_OTHERS) + Math.abs(act.turn - other.turn) + away;
@@ -59,15 +55,10 @@ export function movesAgainst(difference: Difference): Move[] {
 
 /** The turn of the first event that differs, or of the last one that agrees if there is none. */
 function turnOf({ stretch: { operations, order }, operation, line }: Difference): number {
-  const { events } = operations[operation];
-  const at = events.findIndex((event) => event.lineNumber >= line);
+  const agreeing = operations[operation].events.filter(({ lineNumber }) => lineNumber <= line).length;
   let turn = order.indexOf(operation);
-  for (let left = at < 0 ? 1 : at + 2; left > 0 && order.indexOf(operation, turn + 1) >= 0; left--) {
+  for (let left = agreeing + 1; left > 0 && order.indexOf(operation, turn + 1) >= 0; left--) {
     turn = order.indexOf(operation, turn + 1);
   }
   return turn;
-}
-
-function touchTheSame(a: Act, b: Act): boolean {
-  return conflict(a.touched & ~WHO_MAY_GO_ON, b.touched & ~WHO_MAY_GO_ON);
 }

@@ -12,7 +12,7 @@ import { linkPage, type Mapping, setLeaf } from "./set_leaf.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { getShadowPage } from "../shadow/get_shadow_page.ts";
 import { beginShadowWalk } from "../shadow/shadow_roots.ts";
-import { WRITES_TABLES } from "../touches.ts";
+import { READS_TABLES } from "../touches.ts";
 
 /**
  * Maps a gfn in a direct MMU: makes the tables that miss, and writes the leaf, RAM or MMIO (`__direct_map`, 3.11; `direct_map`,
@@ -23,7 +23,7 @@ import { WRITES_TABLES } from "../touches.ts";
  */
 export function directMap(mmu: Mmu, vcpu: VcpuMmu, faultGfn: Gfn, mapping: Mapping, write: boolean): RetPfResult {
   const { pool, counters } = mmu;
-  mmu.execution.touched |= WRITES_TABLES;
+  mmu.execution.touched |= READS_TABLES;
   let page = vcpu.root;
   let level: number = mmu.rootLevel;
   if (vcpu.shadow !== undefined) ({ page, level } = beginShadowWalk(vcpu, faultGfn));

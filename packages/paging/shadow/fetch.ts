@@ -8,7 +8,7 @@ import { accessOf, directShadowRole, type Role } from "../pages/role.ts";
 import { linkPage, type Mapping, setLeaf } from "../pages/set_leaf.ts";
 import { entryIndex } from "../pages/shadow_walk.ts";
 import { SPTE_LARGE } from "../pages/spte_bits.ts";
-import { WRITES_TABLES } from "../touches.ts";
+import { READS_TABLES, WRITES_TABLES } from "../touches.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { zapPresent } from "../pages/zap.ts";
 import { contextOf } from "./context_of.ts";
@@ -39,15 +39,14 @@ export function fetchMapping(
   largest: number = 0,
 ): RetPfResult {
   const { walk, walker, base } = contextOf(vcpu);
-  const { shadow } = mmu;
-  mmu.execution.touched |= WRITES_TABLES;
+  mmu.execution.touched |= READS_TABLES;
   if (gpteChanged(walk, walker, walker.maxLevel)) return RetPf.RETRY;
   const start = beginShadowWalk(vcpu, page);
   let table = start.page;
   let level = start.level;
   for (; level > walker.level; level--) {
     const index = entryIndex(page, level);
-    shadow.floods.delete(table);
+    noteUse(mmu, table);
     const gfn = walker.tableGfn(level - 1);
     const role = tableRole(vcpu, page, level - 1, tableAccess(walk, walker, level - 1));
     const child = isLinked(mmu, table, index, gfn, role) ? NO_PAGE : getShadowPage(mmu, vcpu, gfn, role);
@@ -60,7 +59,7 @@ export function fetchMapping(
   if (largest > 0) adjustMapping(mmu, mapping, largest);
   for (; level > mapping.level; level--) {
     const index = entryIndex(page, level);
-    shadow.floods.delete(table);
+    noteUse(mmu, table);
     unlinkOtherAccess(mmu, table, index, access);
     const gfn = mapping.gfn - (mapping.gfn % pagesPerEntry(level));
     const role = directShadowRole(base, level - 1, access);
@@ -68,10 +67,15 @@ export function fetchMapping(
     table = mmu.childOf(mmu.pool.lo(table, index), mmu.pool.hi(table, index));
   }
   const index = entryIndex(page, level);
-  shadow.floods.delete(table);
+  noteUse(mmu, table);
   const result = setLeaf(mmu, vcpu, table, index, mapping, level, access, false, writeFault);
   if (result !== RetPf.SPURIOUS || mmu.faultRules.handler !== "common") prefetchNeighbours(mmu, vcpu, table, index);
   return result;
+}
+
+/** A table that is used is not flooded with writes. */
+function noteUse(mmu: Mmu, table: PageId): void {
+  if (mmu.shadow.floods.delete(table)) mmu.execution.touched |= WRITES_TABLES;
 }
 
 /**
