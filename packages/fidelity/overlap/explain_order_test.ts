@@ -44,6 +44,16 @@ for (const [path, name] of LATE) {
   });
 }
 
+Deno.test("explainOrder() looks at each VM of a trace by itself", async () => {
+  const [path, name] = LATE[1];
+  const text = await textOf(path);
+  const { recording, options } = known(text, name);
+  const again = readRecording(parseTraceText(text));
+  const { mismatches, levels } = explainOrder([...recording.stretches, ...again.stretches], options).result();
+  assertEquals(mismatches, []);
+  assertEquals(levels[2]!.total, 2 * explainOrder(again.stretches, options).result().levels[2]!.total);
+});
+
 Deno.test("explainOrder() explains nothing away: a changed number differs in every order, and it alone", async () => {
   const [path, name] = LATE[0];
   const text = await textOf(path);
