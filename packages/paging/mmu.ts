@@ -19,7 +19,7 @@ import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
 import { SPTE_PRESENT, type SpteBits } from "./pages/spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
-import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_TABLES } from "./touches.ts";
+import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_ROOTS, WRITES_TABLES } from "./touches.ts";
 
 /** What the MMU of a VM is put together from. */
 export interface MmuParts {
@@ -255,6 +255,7 @@ export class Mmu {
 
   /** Makes all pages obsolete that there are now. */
   renewValidGen(): void {
+    this.execution.touched |= WRITES_ROOTS;
     this.validGen = this.pageRules.validGeneration === "counted" ? this.validGen + 1 : 1 - this.validGen;
   }
 

@@ -12,7 +12,7 @@ import { dropRoots } from "./shadow/previous_roots.ts";
 import { syncRoots } from "./shadow/sync_page.ts";
 import type { VcpuMmu } from "./vcpu_mmu.ts";
 import { commitZap, putRoot } from "./pages/zap.ts";
-import { READS_REQUESTS, READS_TABLES, WRITES_TABLES } from "./touches.ts";
+import { READS_REQUESTS, READS_ROOTS, WRITES_TABLES } from "./touches.ts";
 
 /** Whether a vCPU must look after its root before it runs its guest: it has none, or was asked to reload or sync it. */
 export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
@@ -25,7 +25,7 @@ export function needsRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
  * 6.1). The roots of a guest that is not in long mode count as such as long as the vCPU is asked to reload them.
  */
 export function isObsoleteRoot(mmu: Mmu, vcpu: VcpuMmu): boolean {
-  mmu.execution.touched |= vcpu.root === PAE_ROOTS ? READS_REQUESTS : READS_TABLES;
+  mmu.execution.touched |= vcpu.root === PAE_ROOTS ? READS_REQUESTS : READS_ROOTS;
   if (vcpu.root === PAE_ROOTS) return vcpu.reloadRequested;
   return vcpu.root === NO_PAGE || mmu.isObsolete(vcpu.root);
 }

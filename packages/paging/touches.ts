@@ -10,6 +10,7 @@ const MEMSLOTS = 2;
 const TABLES = 3;
 const REQUESTS = 4;
 const GUEST_TABLES = 5;
+const ROOTS = 6;
 
 /** The published memslots or their generation are read. */
 export const READS_MEMSLOTS: number = reads(MEMSLOTS);
@@ -19,6 +20,10 @@ export const WRITES_MEMSLOTS: number = writes(MEMSLOTS);
 export const READS_TABLES: number = reads(TABLES);
 /** They change. */
 export const WRITES_TABLES: number = writes(TABLES);
+/** Whether a root is still valid is read: less than its tables. */
+export const READS_ROOTS: number = reads(ROOTS);
+/** Pages become obsolete or invalid, roots perhaps among them; the tables change with that. */
+export const WRITES_ROOTS: number = writes(ROOTS);
 /** A vCPU looks for what others have asked it, or has done it. */
 export const READS_REQUESTS: number = reads(REQUESTS);
 /** All vCPUs are asked for something. */

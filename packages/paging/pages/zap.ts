@@ -10,7 +10,7 @@ import { isLast } from "./spte_bits.ts";
 import { freeRemoved } from "../tdp-mmu/tdp_mmu.ts";
 import { zapAllFast } from "../tdp-mmu/roots.ts";
 import { tracePage } from "../trace_page.ts";
-import { WRITES_TABLES } from "../touches.ts";
+import { WRITES_ROOTS, WRITES_TABLES } from "../touches.ts";
 
 /** Pages zapped before the lock may be given up for a moment (`BATCH_ZAP_PAGES`). */
 const BATCH_ZAP_PAGES = 10;
@@ -53,6 +53,7 @@ export function prepareZap(mmu: Mmu, page: PageId): number {
     if (!obsolete) mmu.reloadRemoteMmus();
   }
   pool.role[page] = invalidated(role);
+  mmu.execution.touched |= WRITES_ROOTS;
   return freed;
 }
 

@@ -37,8 +37,10 @@ export function* tdpMap(
   gfn: Gfn,
   slot: Memslot | undefined,
 ): Protocol<RetPfResult> {
+  const goal = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn);
+  if (mmu.trace.on) traceRequest(mmu, gfn, slot === undefined ? -1 : mmu.host.pfn(hvaOf(slot, gfn)), goal);
   rcuReadLock(mmu, tdp);
-  const result = yield* map(mmu, tdp, vcpu, gfn, slot);
+  const result = yield* map(mmu, tdp, vcpu, gfn, slot, goal);
   rcuReadUnlock(mmu, tdp);
   return result;
 }
@@ -49,10 +51,9 @@ function* map(
   vcpu: VcpuMmu,
   gfn: Gfn,
   slot: Memslot | undefined,
+  goal: number,
 ): Protocol<RetPfResult> {
   const { pool, counters } = mmu;
-  const goal = slot === undefined || slot.dirtyBitmap !== null ? 1 : maxMappingLevel(mmu, slot, gfn);
-  if (mmu.trace.on) traceRequest(mmu, gfn, slot === undefined ? -1 : mmu.host.pfn(hvaOf(slot, gfn)), goal);
   let page = vcpu.root;
   for (let level: number = mmu.rootLevel; level > goal; level--) {
     const index = entryIndex(gfn, level);

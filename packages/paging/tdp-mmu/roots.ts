@@ -4,7 +4,7 @@ import type { Mmu } from "../mmu.ts";
 import type { PageId } from "../pages/page_pool.ts";
 import { directRole, invalidated, isInvalid, type Role } from "../pages/role.ts";
 import { isLast } from "../pages/spte_bits.ts";
-import { WRITES_TABLES } from "../touches.ts";
+import { WRITES_ROOTS, WRITES_TABLES } from "../touches.ts";
 import { tracePage } from "../trace_page.ts";
 import type { VcpuMmu } from "../vcpu_mmu.ts";
 import { eachEntry } from "./each_entry.ts";
@@ -129,6 +129,7 @@ export function* zapAllTdp(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
 
 /** Lets the TDP MMU's own hold on its roots go at the end of a VM (`kvm_mmu_uninit_tdp_mmu`). */
 export function* releaseRoots(mmu: Mmu, tdp: TdpMmu): Protocol<void> {
+  mmu.execution.touched |= WRITES_ROOTS;
   for (const root of tdp.roots) {
     root.scheduled = true;
     mmu.pool.role[root.page] = invalidated(mmu.pool.role[root.page]);
