@@ -3,6 +3,7 @@ import {
   changeMaxPages,
   defaultMaxPages,
   unmapGfnRange,
+  WRITES_GENERATION,
   WRITES_MEMSLOTS,
   zapAllPages,
 } from "@mmu-lab/paging";
@@ -115,14 +116,14 @@ function* install(
   const described = describe(vm, asId, change, intermediate, next);
   yield* tellStrategy(vm, "publishing", described);
   yield PUBLISH_MEMSLOTS;
-  vm.execution.touched |= WRITES_MEMSLOTS;
+  vm.execution.touched |= WRITES_MEMSLOTS | WRITES_GENERATION;
   memslots.publish(set);
   yield* vm.srcu.synchronize();
   // The hook that looks for a wrap was called with the new number after it was stored, and from 152482580a1b on before.
   if (trace.on && hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(next));
   yield* tellStrategy(vm, "published", described);
   yield COMPLETE_MEMSLOTS;
-  vm.execution.touched |= WRITES_MEMSLOTS;
+  vm.execution.touched |= WRITES_GENERATION;
   memslots.complete();
   if (trace.on && !hookBefore) trace.emit(MEMSLOTS_UPDATED, -1, ...lanes(memslots.generation));
   yield* tellStrategy(vm, "completed", described);

@@ -19,7 +19,7 @@ import { SHADOW_RULES_3_11, type ShadowRules } from "./shadow/shadow_rules.ts";
 import { SPTE_PRESENT, type SpteBits } from "./pages/spte_bits.ts";
 import { TdpMmu, type TdpMmuRules } from "./tdp-mmu/tdp_mmu.ts";
 import { VcpuMmu } from "./vcpu_mmu.ts";
-import { READS_MEMSLOTS, WRITES_REQUESTS, WRITES_ROOTS, WRITES_TABLES } from "./touches.ts";
+import { READS_GENERATION, READS_MEMSLOTS, WRITES_REQUESTS, WRITES_ROOTS, WRITES_TABLES } from "./touches.ts";
 
 /** What the MMU of a VM is put together from. */
 export interface MmuParts {
@@ -170,22 +170,23 @@ export class Mmu {
     this.#emulator = emulator;
   }
 
-  /** The memslots that a vCPU uses. */
+  /** The memslots that a vCPU uses; says that their generation is read. */
   slotsOf(vcpu: VcpuMmu): Memslots {
-    this.execution.touched |= READS_MEMSLOTS;
+    this.execution.touched |= READS_GENERATION;
     return this.memslots[vcpu.asId];
   }
 
   /** The memslots whose generation a vCPU's MMIO cache looks at. */
   cacheSlotsOf(vcpu: VcpuMmu): Memslots {
-    this.execution.touched |= READS_MEMSLOTS;
+    this.execution.touched |= READS_GENERATION;
     return this.memslots[this.#cacheRule.addressSpace === "first" ? 0 : vcpu.asId];
   }
 
   /** The slot of a gfn as a vCPU sees it now, invalid or not. */
   slotOf(vcpu: VcpuMmu, gfn: Gfn): Memslot | undefined {
     this.counters.counts[Work.slotLookups]++;
-    return this.slotsOf(vcpu).active.find(gfn);
+    this.execution.touched |= READS_MEMSLOTS;
+    return this.memslots[vcpu.asId].active.find(gfn);
   }
 
   /** Says that the running vCPU keeps a slot, or that there is none, in a local variable beyond its next step. */

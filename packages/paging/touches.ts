@@ -11,11 +11,16 @@ const TABLES = 3;
 const REQUESTS = 4;
 const GUEST_TABLES = 5;
 const ROOTS = 6;
+const GENERATION = 7;
 
-/** The published memslots or their generation are read. */
+/** The published memslots are read. */
 export const READS_MEMSLOTS: number = reads(MEMSLOTS);
 /** They change. */
 export const WRITES_MEMSLOTS: number = writes(MEMSLOTS);
+/** The generation of the published memslots is read, or whether they are in flux. */
+export const READS_GENERATION: number = reads(GENERATION);
+/** It changes, as it does whenever memslots are published, and once more when an update is complete. */
+export const WRITES_GENERATION: number = writes(GENERATION);
 /** Shadow pages, their entries, or how they are kept are read. */
 export const READS_TABLES: number = reads(TABLES);
 /** They change. */
