@@ -29,9 +29,9 @@ export interface StateAudit {
 /**
  * Checks what pruning rests on: that states with the same hash have the same future. Random runs are made; where one comes
  * to a state by another way than an earlier one, now and then both ways are continued with the same choices, and must agree
- * in who can go on, in every hash after, and in what goes wrong; where interchangeable actors have changed places, with the choices
- * changed likewise. A world that forgets to hash something, or an actor that forgets to
- * say what it has observed, shows here.
+ * in who can go on, in every hash after, and in what goes wrong; where interchangeable actors have changed places, with the
+ * choices changed likewise. A world that forgets to hash something, or an actor that forgets to say what it has observed,
+ * shows here.
  *
  * @param factory Makes the world.
  * @param runs How many random runs to make.

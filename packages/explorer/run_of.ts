@@ -1,11 +1,4 @@
-import {
-  type Lock,
-  type Protocol,
-  StateHasher,
-  type Step,
-  TOUCHES_EVERYTHING,
-  TOUCHES_NOTHING,
-} from "@mmu-lab/protocol";
+import { type Protocol, StateHasher, type Step, TOUCHES_EVERYTHING, TOUCHES_NOTHING } from "@mmu-lab/protocol";
 import type { World, WorldFactory } from "./world.ts";
 
 /** What every run looks for, whatever the world. */
@@ -171,7 +164,7 @@ export class Run {
 
   #lockViolation(actor: number, step: Step): string | undefined {
     const { locks, actors } = this.world;
-    const taken = locks.find((lock) => isTaking(lock, step));
+    const taken = locks.find((lock) => lock.isTakenBy(step));
     if (taken !== undefined) {
       for (const held of locks) {
         if (held === taken || held.heldBy(actor) === undefined) continue;
@@ -196,10 +189,6 @@ export class Run {
 }
 
 const HELD = { not: 0, write: 1, read: 2 } as const;
-
-function isTaking(lock: Lock, step: Step): boolean {
-  return step === lock.acquire || step === lock.enter || step === lock.acquireRead || step === lock.enterRead;
-}
 
 /** Where every actor waits at first. */
 const BEGIN: Step = Object.freeze({ name: "begin", enabled: () => true, take: () => {} });

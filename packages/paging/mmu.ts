@@ -189,10 +189,15 @@ export class Mmu {
     return this.memslots[vcpu.asId].active.find(gfn);
   }
 
-  /** Says that the running vCPU keeps a slot, or that there is none, in a local variable beyond its next step. */
-  observeSlot(slot: Memslot | undefined): void {
+  /**
+   * The slot that a fault goes by, of what it has found, and keeps in a local variable beyond its next step: one that is on its
+   * way out is none.
+   */
+  keepSlot(found: Memslot | undefined): Memslot | undefined {
     const { execution } = this;
+    const slot = found?.invalid ? undefined : found;
     if (execution.keepsObservations) hashSlot(slot, (value) => execution.observe(value));
+    return slot;
   }
 
   /** Whether an entry maps a page or links a table (`is_shadow_present_pte`): present, and not MMIO. */

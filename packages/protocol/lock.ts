@@ -102,6 +102,11 @@ export class Lock {
     return this.#owner;
   }
 
+  /** Whether a step takes the lock, to write or to read. */
+  isTakenBy(step: Step): boolean {
+    return step === this.acquire || step === this.enter || step === this.acquireRead || step === this.enterRead;
+  }
+
   /** How an actor holds the lock. */
   heldBy(actor: number): "write" | "read" | undefined {
     if (this.#owner === actor) return "write";

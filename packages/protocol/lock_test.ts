@@ -114,3 +114,13 @@ Deno.test("Lock measures the work of each who holds it to read", () => {
   // Taking the lock is work too: the second was taken while the first was held.
   assertEquals([lock.heldUnits, lock.longestHoldUnits], [21, 16]);
 });
+
+Deno.test("Lock.isTakenBy() tells the steps that take the lock from those that give it back, and from another lock's", () => {
+  const execution = new Execution();
+  const [lock, other] = [new Lock("a", execution), new Lock("b", execution)];
+  const taking = [lock.acquire, lock.enter, lock.acquireRead, lock.enterRead];
+  assertEquals(taking.map((step) => [lock.isTakenBy(step), other.isTakenBy(step)]), taking.map(() => [true, false]));
+  for (const step of [lock.release, lock.leave, lock.releaseRead, lock.leaveRead]) {
+    assertEquals(lock.isTakenBy(step), false);
+  }
+});

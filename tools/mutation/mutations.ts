@@ -109,7 +109,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "invalid-slot-mapped",
-    file: "packages/paging/fault/tdp_page_fault.ts",
+    file: "packages/paging/mmu.ts",
     find: "const slot = found?.invalid ? undefined : found;",
     replace: "const slot = found;",
     what: "A slot that is marked KVM_MEMSLOT_INVALID is mapped as RAM.",
@@ -117,7 +117,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     id: "read-only-mapped-writable",
-    file: "packages/paging/fault/tdp_page_fault.ts",
+    file: "packages/paging/pages/map.ts",
     find: "mapping.writable = !isReadOnly(slot);",
     replace: "mapping.writable = true;",
     what: "A read-only slot is mapped writable.",

@@ -188,10 +188,6 @@ function heldUpBy(vm: Vm, actor: FollowedActor, all: Running, asked: Set<Followe
 
 /** Whether an actor holds what a step waits for: a lock, or memslots that it reads. */
 function holds({ mmu, slotsLock, srcu }: Vm, id: number, step: Step): boolean {
-  if (step === slotsLock.acquire) return slotsLock.owner === id;
-  const { acquire, enter, acquireRead, enterRead } = mmu.lock;
-  if (step === acquire || step === enter || step === acquireRead || step === enterRead) {
-    return mmu.lock.heldBy(id) !== undefined;
-  }
-  return srcu.isWaitedFor(id);
+  const lock = [mmu.lock, slotsLock].find((lock) => lock.isTakenBy(step));
+  return lock === undefined ? srcu.isWaitedFor(id) : lock.heldBy(id) !== undefined;
 }

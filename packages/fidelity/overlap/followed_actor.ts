@@ -252,7 +252,5 @@ export function leftForHost(events: readonly TraceLine[], at: number): boolean {
 
 /** Whether a step takes a lock or enters a read section, so that others have to wait. */
 function holdsUpOthers({ mmu, slotsLock, srcu }: Vm, step: Step): boolean {
-  const { acquire, enter, acquireRead, enterRead } = mmu.lock;
-  return step === acquire || step === enter || step === acquireRead || step === enterRead ||
-    step === slotsLock.acquire || step === srcu.readLock;
+  return mmu.lock.isTakenBy(step) || slotsLock.isTakenBy(step) || step === srcu.readLock;
 }

@@ -1,4 +1,3 @@
-import type { Memslot } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { adjustMapping } from "./adjust_mapping.ts";
@@ -26,21 +25,17 @@ import type { VcpuMmu } from "../vcpu_mmu.ts";
 export function* directPageFault(mmu: Mmu, vcpu: VcpuMmu, address: number, errorCode: number): Protocol<RetPfResult> {
   const gfn = Math.floor(address / 4096);
   yield LOOK_UP_SLOT;
-  let slot: Memslot | undefined = mmu.slotOf(vcpu, gfn);
+  const found = mmu.slotOf(vcpu, gfn);
   if ((errorCode & PFERR_RSVD) === 0) {
-    const fast = fastDirectFault(mmu, vcpu, address, errorCode, slot);
+    const fast = fastDirectFault(mmu, vcpu, address, errorCode, found);
     if (fast !== RetPf.INVALID) return fast;
   }
   mmu.counters.counts[Work.slowFaults]++;
-  if (slot?.invalid) {
-    if (mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
-    // From here on a slot that goes is none.
-    slot = undefined;
-  }
+  if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
   const write = (errorCode & PFERR_WRITE) !== 0;
   // How a page was missed only counts for writes.
   mmu.execution.keepOnly(address, write ? errorCode : 0);
-  mmu.observeSlot(slot);
+  const slot = mmu.keepSlot(found);
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(vcpu.shadow === undefined ? 0 : address, gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));

@@ -3,7 +3,7 @@ import { type Protocol, Work } from "@mmu-lab/protocol";
 import { ACC_ALL } from "@mmu-lab/spte-encoding";
 import { fastPageFault } from "./fast_page_fault.ts";
 import { makePagesAvailable } from "../pages/reclaim.ts";
-import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, mappingLevel } from "../pages/map.ts";
+import { adjustToTransparentHugePage, directMap, isReadOnly, mapMemory, mappingLevel } from "../pages/map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio/mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
 import { PFERR_RSVD, PFERR_WRITE } from "./pferr.ts";
@@ -57,9 +57,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   yield LOOK_UP_SLOT;
   const found = mmu.slotOf(vcpu, mapping.gfn);
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
-  // From here on a slot that goes is none.
-  const slot = found?.invalid ? undefined : found;
-  mmu.observeSlot(slot);
+  const slot = mmu.keepSlot(found);
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
     vcpu.cache.fill(vcpu.shadow === undefined ? 0 : gpa, mapping.gfn, ACC_ALL, mmu.cacheSlotsOf(vcpu));
@@ -68,9 +66,7 @@ export function* tdpPageFault(mmu: Mmu, vcpu: VcpuMmu, gpa: number, errorCode: n
   } else {
     // A write to a read-only slot is emulated, and leaves no spte (KVM_PFN_ERR_RO_FAULT).
     if (write && isReadOnly(slot)) return 1;
-    mapping.slot = slot;
-    mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
-    mapping.writable = !isReadOnly(slot);
+    mapMemory(mmu, mapping, slot);
   }
   const isMmio = mapping.slot === undefined;
   yield isMmio && vcpu.shadow === undefined ? mmu.lock.enter : mmu.lock.acquire;

@@ -57,6 +57,13 @@ export function isReadOnly(slot: Memslot): boolean {
   return (slot.flags & MEM_READONLY) !== 0;
 }
 
+/** Lets a mapping lead to the memory of a slot. */
+export function mapMemory(mmu: Mmu, mapping: Mapping, slot: Memslot): void {
+  mapping.slot = slot;
+  mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
+  mapping.writable = !isReadOnly(slot);
+}
+
 /** The largest level at which host page, processor and slot allow to map the gfn (`mapping_level`, 3.11). */
 export function mappingLevel(mmu: Mmu, slot: Memslot, gfn: Gfn): number {
   const largest = Math.min(mmu.host.mappingLevel(hvaOf(slot, gfn)), mmu.maxPageLevel);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { auditBooks } from "../books.ts";
 import { RetPf } from "../fault/ret_pf.ts";
 import { FRAME, HVA, TinyMmu, type TinyOptions } from "../testdata/tiny_mmu.ts";
-import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, mappingLevel } from "./map.ts";
+import { adjustToTransparentHugePage, directMap, hvaOf, isReadOnly, mapMemory, mappingLevel } from "./map.ts";
 import type { Mapping } from "./set_leaf.ts";
 
 const GIB = 0x40000000;
@@ -27,6 +27,15 @@ Deno.test("hvaOf() and isReadOnly() say where a gfn lies, and whether it may be 
   assertEquals(hvaOf(slotOf(tiny), 0x12), HVA + 0x2000);
   assertEquals(isReadOnly(slotOf(tiny)), true);
   assertEquals(isReadOnly(slotOf(tinyWith({}))), false);
+});
+
+Deno.test("mapMemory() lets a mapping lead to a slot's memory, and be written if that may", () => {
+  for (const [flags, writable] of [[0, true], [READ_ONLY, false]] as const) {
+    const tiny = tinyWith({}, { flags });
+    const mapping: Mapping = { gfn: 0x12, level: 1, slot: undefined, pfn: 0, writable: false };
+    mapMemory(tiny.mmu, mapping, slotOf(tiny));
+    assertEquals(mapping, { gfn: 0x12, level: 1, slot: slotOf(tiny), pfn: FRAME + 0x12, writable });
+  }
 });
 
 Deno.test("mappingLevel() is the largest that host page, processor and slot allow", () => {

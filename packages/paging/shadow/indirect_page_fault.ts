@@ -45,9 +45,7 @@ export function* indirectPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCo
   }
   mmu.counters.counts[Work.slowFaults]++;
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return RetPf.RETRY;
-  // From here on a slot that goes is none.
-  const slot = found?.invalid ? undefined : found;
-  mmu.observeSlot(slot);
+  const slot = mmu.keepSlot(found);
   let allowed = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;

@@ -2,7 +2,7 @@ import { pagesPerEntry } from "@mmu-lab/memslots";
 import { type Protocol, Work } from "@mmu-lab/protocol";
 import { makePagesAvailable } from "../pages/reclaim.ts";
 import { walkAddr } from "../guest/walk_addr.ts";
-import { adjustToTransparentHugePage, hvaOf, isReadOnly, mappingLevel } from "../pages/map.ts";
+import { adjustToTransparentHugePage, isReadOnly, mapMemory, mappingLevel } from "../pages/map.ts";
 import { handleMmioPageFault, MmioFault } from "../mmio/mmio_page_fault.ts";
 import type { Mmu } from "../mmu.ts";
 import { highWord, linearPage } from "../linear_address.ts";
@@ -64,9 +64,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
   yield LOOK_UP_SLOT;
   const found = mmu.slotOf(vcpu, mapping.gfn);
   if (found?.invalid && mmu.faultRules.invalidSlot === "retry") return 0;
-  // From here on a slot that goes is none.
-  const slot = found?.invalid ? undefined : found;
-  mmu.observeSlot(slot);
+  const slot = mmu.keepSlot(found);
   let access = walker.pteAccess;
   if (slot === undefined) {
     yield FILL_MMIO_CACHE;
@@ -74,9 +72,7 @@ export function* shadowPageFault(mmu: Mmu, vcpu: VcpuMmu, gva: number, errorCode
     if (!mmu.layout.cachingEnabled) return 1;
   } else {
     if (write && isReadOnly(slot)) return 1;
-    mapping.slot = slot;
-    mapping.pfn = mmu.host.pfn(hvaOf(slot, mapping.gfn));
-    mapping.writable = !isReadOnly(slot);
+    mapMemory(mmu, mapping, slot);
     access = accessWithoutWp(context, write, user);
   }
   yield mapping.slot === undefined ? mmu.lock.enter : mmu.lock.acquire;
